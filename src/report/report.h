@@ -1,0 +1,185 @@
+/*
+ * report.h - what the logs mean: notes, their paths and trash, the roster, settings. In memory,
+ * pure, rebuilt from deltas at any time; the encoded state and note metas are the cache that makes
+ * opening fast.
+ *
+ * A note's text may be absent (not loaded): its events then wait in the note's inbox and
+ * report_next_unloaded names it. Local edits are made through a draft: each is applied here at once
+ * exactly as it will be applied from the delta.
+ */
+#ifndef REPORT_REPORT_H
+#define REPORT_REPORT_H
+
+#include "base/map.h"
+#include "rapport/text.h"
+#include "report/draft.h"
+#include "report/roster.h"
+
+struct report;
+
+/* A note as others may read it. Owned by the report; valid until the next call that changes the
+ * report. */
+struct note {
+    uint8_t id[NOTE_ID_BYTES];
+    bool exists; /* a create event is here (events of a note may come before, then it is not shown)
+                  */
+    struct stamp created; /* the first create; decides who keeps a path */
+    char *path;           /* as its last writer set it, without leading '/', "notes/x.md" */
+    char *shown_path; /* unique among notes that are not in the trash: " -2" before the suffix for
+                         the later one */
+    struct stamp path_set;
+    char *title; /* first heading, else first line, else the path's stem; one line, UTF-8, never
+                    empty */
+    struct slice talk; /* talk_encode form; empty when none */
+    struct stamp talk_set;
+    bool trashed;          /* a delete is here and no text event lies outside its version */
+    uint8_t text_hash[32]; /* BLAKE2b-256("text/1") of the text */
+    size_t n_bytes;        /* of the text */
+    uint64_t changed_ms;   /* greatest wall-clock claim of an event, for display */
+    uint8_t (*authors)[LOG_ID_BYTES]; /* logs with text events in it, in order of arrival */
+    size_t n_authors;
+    struct rapport_text *text;    /* NULL: not loaded */
+    bool dirty_meta, dirty_text;  /* changed since report_clean */
+    struct note_private *private; /* inbox, delete versions */
+};
+
+/* A scheduled talk as a note carries it, for ordering and headings when the schedule is not here.
+ * Strings are borrowed. */
+struct note_talk {
+    struct slice key; /* what the id was derived from: event guid, else id, else start+room+title */
+    struct slice title, day /* 2023-02-04 */, start /* 2023-02-04T10:30 local */, room, track, url;
+    struct slice speakers; /* joined by "; " */
+    uint32_t duration_min;
+};
+
+void note_talk_encode(const struct note_talk *talk, struct buf *out);
+int note_talk_decode(struct slice bytes, struct note_talk *out);
+/* id of the note for a talk: BLAKE2b-128("talk/1") over the key text that publish/schedule's
+ * talk_key makes. */
+void note_id_of_talk(uint8_t out[NOTE_ID_BYTES], struct slice talk_key);
+
+/* ---- life ---- */
+
+int report_create(uint64_t map_seed, struct report **out);
+void report_destroy(struct report *r);
+
+/* Genesis record: [1, card bin, random bin 32, title]. report id = BLAKE2b-256("report/1") of its
+ * bytes. */
+int genesis_make(const struct device_card *card, const uint8_t random[32], struct slice title,
+                 struct buf *out);
+/* Checks the record (strict decoding, the card's signature). Returns 0 or an error. */
+int genesis_check(struct slice record, struct device_card *card);
+void report_id_of(uint8_t out[REPORT_ID_BYTES], struct slice genesis);
+
+/* ---- applying deltas ---- */
+
+/* Applies the opened payload of a delta whose log belongs to `sign_public`. Returns 0 (also when
+   the author is not in the roster or the payload does not parse: then it has no effect) or
+   RAPPORT_NOMEM, then nothing changed and it can be applied again. */
+int report_apply(struct report *r, const struct delta *d, const uint8_t sign_public[32],
+                 struct slice plain);
+
+/* ---- notes ---- */
+
+struct note *report_note(const struct report *r, const uint8_t id[NOTE_ID_BYTES]);
+/* Iterates in order of arrival, also notes in the trash and those that do not exist yet: start with
+ * *at = 0. */
+struct note *report_next_note(const struct report *r, size_t *at);
+/* A note whose text is needed because events wait for it; NULL when there is none. Stays until it
+ * is loaded. */
+struct note *report_next_unloaded(const struct report *r);
+/* Gives the stored form (empty: the note has no text yet); waiting events are applied. Returns 0,
+   RAPPORT_NOMEM or RAPPORT_CORRUPT, then the note stays unloaded. */
+int report_load_note(struct report *r, struct note *note, struct slice stored);
+/* Forgets the text of a note that is not dirty and has nothing waiting. */
+void report_unload_note(struct report *r, struct note *note);
+/* Updates shown_path of all notes when a path changed since; called before paths are read. */
+int report_settle_paths(struct report *r);
+/* Next note whose text, path, title or trash state changed since it was last returned here; NULL
+ * when none. */
+struct note *report_next_changed(struct report *r);
+
+/* ---- local edits; `log` of the draft is the author. All return 0, RAPPORT_NOMEM, RAPPORT_INVALID
+   (bad UTF-8, path), RAPPORT_LIMIT (text over NOTE_MOST_BYTES), RAPPORT_STATE (note not loaded),
+   and change nothing on failure. ---- */
+
+struct edit_context {
+    struct draft *draft;
+    const uint8_t *sign_public; /* of this device */
+    uint64_t lamport;           /* that the next delta will at least have */
+    uint64_t wall_ms;
+};
+
+/* Creates a note (RAPPORT_EXISTS when it exists and is not in the trash). `talk` and `template` may
+ * be empty. */
+int report_new_note(struct report *r, const struct edit_context *e, const uint8_t id[NOTE_ID_BYTES],
+                    struct slice path, struct slice talk, struct slice template_text);
+/* Makes the note's text at `version` (NULL, 0: the current one) into `text` by the smallest edits
+   found, as a change against that version; what others wrote since stays. */
+int report_edit_text(struct report *r, const struct edit_context *e, struct note *note,
+                     const struct rapport_text_id *version, size_t n_version, struct slice text);
+/* One splice at the current version, as an editor makes it; positions in code points. */
+int report_splice(struct report *r, const struct edit_context *e, struct note *note, size_t pos,
+                  size_t n_deleted, struct slice text);
+int report_rename(struct report *r, const struct edit_context *e, struct note *note,
+                  struct slice path);
+int report_trash(struct report *r, const struct edit_context *e, struct note *note);
+int report_set(struct report *r, const struct edit_context *e, struct slice key,
+               struct slice value);
+int report_genesis(struct report *r, const struct edit_context *e, struct slice genesis);
+int report_add_invite(struct report *r, const struct edit_context *e, const uint8_t public_key[32],
+                      uint32_t n_uses, uint64_t expires_s);
+int report_add_member(struct report *r, const struct edit_context *e,
+                      const struct device_card *card, enum role role, const uint8_t invite_id[16]);
+
+/* True when `path` may be a note's path: relative, no empty, "." or ".." part, no control or bidi
+   character, no part that begins with '.', no ".rapport", ends in ".md", at most PATH_MOST_BYTES,
+   not below private/. */
+bool path_valid(struct slice path);
+
+/* ---- roster and settings ---- */
+
+const struct member *report_member_by_noise(const struct report *r, const uint8_t noise_public[32]);
+const struct member *report_member_by_sign(const struct report *r, const uint8_t sign_public[32]);
+/* The member whose log this is, by the deltas applied so far; NULL when unknown. */
+const struct member *report_member_of_log(const struct report *r, const uint8_t log[LOG_ID_BYTES]);
+const struct member *report_next_member(const struct report *r, size_t *at);
+const struct invite *report_invite(const struct report *r, const uint8_t public_key[32]);
+const struct invite *report_next_invite(const struct report *r, size_t *at);
+/* The value of a setting, "" when it was never set. "title" is the genesis' title until set. */
+struct slice report_setting(const struct report *r, const char *key);
+struct slice report_genesis_record(const struct report *r); /* empty until it was applied */
+
+/* ---- digest and cache ---- */
+
+/* BLAKE2b-128("digest/1") over the sorted heads, then each shown note's id, shown path, trash state
+   and text hash in order of id, settings and roster in order of key. RAPPORT_AGAIN while notes wait
+   for their text. */
+int report_digest(struct report *r, const struct log_set *logs, uint8_t out[16]);
+
+/* Everything but notes, as one record; and a note's meta (with what waits in its inbox). */
+int report_encode_state(const struct report *r, struct buf *out);
+int report_restore_state(struct report *r, struct slice state);
+int report_encode_note(const struct note *note, struct buf *out);
+int report_restore_note(struct report *r, const uint8_t id[NOTE_ID_BYTES], struct slice meta);
+/* Next note with dirty_meta or dirty_text, NULL when none; report_clean marks one as saved. */
+struct note *report_next_dirty(const struct report *r, size_t *at);
+bool report_state_dirty(const struct report *r);
+void report_clean(struct report *r, struct note *note /* NULL: the state */);
+
+/* ---- history ---- */
+
+/* One line of `log`: what one delta did to one note (or to the roster: note zeros). */
+struct report_change {
+    uint8_t note[NOTE_ID_BYTES];
+    uint64_t first;               /* event number */
+    size_t n_inserted, n_deleted; /* code points */
+    bool created, renamed, trashed, control;
+};
+
+/* Reads what an opened payload does without applying it; at most `max` rows. Returns the number of
+ * rows, or an error. */
+int report_describe(const struct report *r, const struct delta *d, struct slice plain,
+                    struct report_change *out, size_t max);
+
+#endif
