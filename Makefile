@@ -2,7 +2,7 @@
 #
 # Knobs:  V=1          show commands               WERROR=1      warnings are errors (check sets it)
 #         T=noise      only tests whose path matches             SECONDS=60    how long each fuzz target runs
-#         VARIANT=     empty, asan or tsan: build/<variant>/ keeps objects of each kind apart
+#         VARIANT=     empty, asan, tsan or fuzz: build/<variant>/ keeps objects of each kind apart
 #         DESTDIR= PREFIX=/usr/local               where install goes
 
 CC      ?= cc
@@ -17,6 +17,7 @@ PACKAGES  := libsodium libuv msgpack sqlite3 expat libcmark-gfm jansson zlib
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 SAN_asan  := -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_tsan  := -fsanitize=thread
+SAN_fuzz  := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 CFLAGS    ?= -O2 -g
 ALLCFLAGS := -std=c11 -D_GNU_SOURCE -Iinclude -Isrc $(WARN) $(if $(WERROR),-Werror) -fno-omit-frame-pointer \
              -fstack-protector-strong -fPIC $(CFLAGS) $(SAN_$(VARIANT)) $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -27,21 +28,25 @@ LDFLAGS   += $(SAN_$(VARIANT))
 LAYERS    := $(shell sed -n 's/^\([a-z]*\):.*/\1/p' src/LAYERS)
 CORE      := base crypto text log report sync node publish
 reverse    = $(if $(1),$(call reverse,$(wordlist 2,99,$(1))) $(firstword $(1)))
-$(foreach l,$(LAYERS),$(eval DEPS_$(l) := $(shell sed -n 's/^$(l)://p' src/LAYERS)))
+$(foreach l,$(LAYERS),$(eval DEPS_$(l) := $(shell sed -n 's/^$(l)://p' src/LAYERS | sed 's,/[^ ]*,,g')))
 $(foreach l,$(LAYERS),$(eval NEED_$(l) := $(sort $(l) $(foreach d,$(DEPS_$(l)),$(NEED_$(d))))))
 $(foreach l,$(LAYERS),$(eval SRC_$(l) := $(wildcard src/$(l)/*.c)))
 $(foreach l,$(LAYERS),$(eval OBJ_$(l) := $(SRC_$(l):src/%.c=$(B)/obj/%.o)))
 archives   = $(foreach l,$(call reverse,$(filter $(NEED_$(1)),$(LAYERS))),$(B)/lib/lib$(l).a)
 
-TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard $(foreach l,$(LAYERS),tests/$(l)/test_*.c)))
-SCRIPTS   := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 FUZZERS   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-PROGRAMS  := $(B)/rapport $(B)/rapport-bench $(B)/rapport-sim
+TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard $(foreach l,$(LAYERS),tests/$(l)/test_*.c))) \
+             $(FUZZERS:%=$(B)/tests/fuzz/%)
+SCRIPTS   := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
+PROGRAMS  := $(addprefix $(B)/,$(if $(SRC_cli),rapport) $(if $(wildcard src/bench/main.c),rapport-bench) \
+             $(if $(wildcard src/bench/sim_main.c),rapport-sim))
+CHOSEN     = $(if $(T),$(foreach t,$(T),$(foreach p,$(TESTS) $(SCRIPTS),$(if $(findstring $(t),$(p)),$(p)))),$(TESTS) $(SCRIPTS))
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
-.PHONY: all demo test test-only check asan tsan fuzz bench install clean fmt deps
+.PHONY: all demo test test-only check asan tsan fuzz bench install clean fmt tidy deps
 .SECONDARY:
-all: $(B)/rapport $(B)/librapport.a $(B)/librapport_uv.a
+.DELETE_ON_ERROR:
+all: $(filter %/rapport,$(PROGRAMS)) $(B)/librapport.a $(B)/librapport_uv.a
 
 $(B)/obj/%.o: src/%.c
 	$(Q)mkdir -p $(@D)
@@ -58,6 +63,24 @@ $(B)/tests/$(1)/%: tests/$(1)/%.c tests/test.c tests/test.h $$(call archives,$(1
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 
+# A fuzz target by itself (VARIANT=fuzz CC=clang), and the same code as a test that runs its corpus.
+UNFUZZED  := cli bench
+FUZZ_LIBS := $(foreach l,$(call reverse,$(filter-out $(UNFUZZED),$(LAYERS))),$(B)/lib/lib$(l).a)
+$(B)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIBS)
+	$(Q)$(CC) $(ALLCFLAGS) -fsanitize=fuzzer -o $@ $< $(LDFLAGS) $(FUZZ_LIBS) $(LIBS)
+$(B)/tests/fuzz/%: tests/fuzz/fuzz_%.c tests/fuzz/standalone.c $(FUZZ_LIBS)
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo '  TEST $<')
+	$(Q)$(CC) $(ALLCFLAGS) -o $@ $< tests/fuzz/standalone.c $(LDFLAGS) $(FUZZ_LIBS) $(LIBS)
+
+# Static analysis of one source, again whenever it or one of its headers changed.
+$(B)/tidy/%: src/%.c .clang-tidy $(B)/obj/%.o
+	$(Q)mkdir -p $(@D)
+	$(if $(V),,@echo '  TIDY $<')
+	$(Q)scripts/tidy $< -- $(ALLCFLAGS)
+	$(Q)touch $@
+tidy: $(foreach l,$(LAYERS),$(SRC_$(l):src/%.c=$(B)/tidy/%))
+
 $(B)/librapport.a: $(foreach l,$(CORE),$(OBJ_$(l)))
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(B)/librapport_uv.a: $(OBJ_store) $(OBJ_net)
@@ -73,8 +96,8 @@ deps:
 	$(Q)scripts/deps
 test: deps
 	$(Q)$(MAKE) --no-print-directory test-only
-test-only: $(TESTS) $(PROGRAMS) $(B)/librapport.a $(B)/librapport_uv.a
-	$(Q)B=$(B) scripts/run-tests $(if $(T),$(foreach t,$(T),$(filter %$(t)%,$(TESTS) $(SCRIPTS))),$(TESTS) $(SCRIPTS))
+test-only: $(filter $(B)/%,$(CHOSEN)) $(PROGRAMS) $(B)/librapport.a $(B)/librapport_uv.a
+	$(Q)B=$(B) scripts/run-tests $(CHOSEN)
 demo: deps
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)scripts/demo
@@ -85,7 +108,7 @@ check: deps
 	$(Q)$(MAKE) --no-print-directory WERROR=1 test-only
 asan tsan: deps
 	$(Q)$(MAKE) --no-print-directory VARIANT=$@ test-only
-	$(Q)build/$@/rapport-sim --peers 5 --seed 1 --minutes 5 --faults all
+	$(if $(wildcard src/bench/sim_main.c),$(Q)build/$@/rapport-sim --peers 5 --seed 1 --minutes 5 --faults all)
 fuzz: deps
 	$(Q)scripts/fuzz $(SECONDS) $(if $(T),$(T),$(FUZZERS))
 bench: deps
@@ -97,5 +120,7 @@ install: all
 	$(Q)DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' B=$(B) scripts/install
 clean:
 	$(Q)rm -rf build
+print-%:
+	@echo '$($*)'
 
 -include $(foreach l,$(LAYERS),$(OBJ_$(l):.o=.d)) $(TESTS:=.d)

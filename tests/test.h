@@ -55,8 +55,8 @@ void test_check_bytes(const char *file, int line, const char *what, const void *
                       check_b);                                                                    \
     } while (0)
 
-#define CHECK_STR(a, b)                 test_check_bytes(__FILE__, __LINE__, #a, a, strlen(a), b, strlen(b))
 #define CHECK_BYTES(a, a_len, b, b_len) test_check_bytes(__FILE__, __LINE__, #a, a, a_len, b, b_len)
+#define CHECK_STR(a, b)                 CHECK_BYTES(a, strlen(a), b, strlen(b))
 /* Two struct slice. */
 #define CHECK_SLICE(a, b)                                                                          \
     test_check_bytes(__FILE__, __LINE__, #a, (a).ptr, (a).len, (b).ptr, (b).len)
