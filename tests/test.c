@@ -98,6 +98,7 @@ struct test_rng test_rng_start(uint64_t fallback)
     const char *seed = getenv("RAPPORT_SEED");
     struct test_rng r = {seed ? strtoull(seed, NULL, 10) : fallback};
     printf("seed %" PRIu64 "\n", r.state);
+    fflush(stdout); /* shown even when the test crashes */
     return r;
 }
 

@@ -48,7 +48,7 @@ void *arena_alloc(struct arena *a, size_t n)
 
 char *arena_copy(struct arena *a, const void *ptr, size_t n)
 {
-    char *copy = arena_alloc(a, n + 1);
+    char *copy = n < SIZE_MAX ? arena_alloc(a, n + 1) : NULL;
     if (copy && n)
         memcpy(copy, ptr, n);
     return copy;

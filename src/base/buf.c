@@ -37,8 +37,8 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 {
     if (b->error)
         return NULL;
-    if (n <= b->cap - b->len)
-        return b->ptr ? b->ptr + b->len : NULL;
+    if (b->ptr && n <= b->cap - b->len)
+        return b->ptr + b->len;
     if (n > SIZE_MAX / 4 - b->len) {
         b->error = RAPPORT_LIMIT;
         return NULL;

@@ -13,20 +13,24 @@ void hex_encode(char *out, const void *bytes, size_t n)
     *out = 0;
 }
 
-static int digit(uint8_t c)
+enum {
+    NO_DIGIT = 16
+};
+
+static unsigned digit(uint8_t c)
 {
     if (c >= '0' && c <= '9')
-        return c - '0';
+        return (unsigned)(c - '0');
     c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : NO_DIGIT;
 }
 
 int hex_decode(void *out, size_t n, struct slice text)
 {
-    if (text.len != 2 * n)
+    if (text.len % 2 || text.len / 2 != n)
         return RAPPORT_MALFORMED;
     for (size_t i = 0; i < text.len; i++)
-        if (digit(text.ptr[i]) < 0)
+        if (digit(text.ptr[i]) == NO_DIGIT)
             return RAPPORT_MALFORMED;
     uint8_t *p = out;
     for (size_t i = 0; i < n; i++)
@@ -47,7 +51,7 @@ void base32_encode(struct buf *b, struct slice bytes)
         buf_u8(b, (uint8_t) "abcdefghijklmnopqrstuvwxyz234567"[acc << (5 - bits) & 31]);
 }
 
-int base32_decode(struct buf *b, struct slice text)
+static int base32_append(struct buf *b, struct slice text)
 {
     uint32_t acc = 0;
     unsigned bits = 0;
@@ -71,4 +75,13 @@ int base32_decode(struct buf *b, struct slice text)
     if (bits >= 5 || (acc & ((1u << bits) - 1)))
         return RAPPORT_MALFORMED;
     return buf_error(b);
+}
+
+int base32_decode(struct buf *b, struct slice text)
+{
+    size_t start = b->len;
+    int error = base32_append(b, text);
+    if (error)
+        b->len = start;
+    return error;
 }

@@ -13,9 +13,9 @@ void hex_encode(char *out, const void *bytes, size_t n);
 int hex_decode(void *out, size_t n, struct slice text);
 /* Appends base32 (a-z, 2-7), no padding. */
 void base32_encode(struct buf *b, struct slice bytes);
-/* Appends the bytes of base32 text, either case. Returns 0, RAPPORT_NOMEM, or RAPPORT_MALFORMED for
-   a foreign character, an impossible length or non-zero spare bits; then the buffer has what was
-   decoded before. */
+/* Appends the bytes of base32 text, either case. Returns 0, RAPPORT_MALFORMED for a foreign
+ * character, an impossible length or non-zero spare bits, or the buffer's error; then nothing was
+ * appended. */
 int base32_decode(struct buf *b, struct slice text);
 
 #endif

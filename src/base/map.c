@@ -3,6 +3,7 @@
 #include "base/map.h"
 
 #include <assert.h>
+#include <sodium/crypto_shorthash.h>
 #include <stdlib.h>
 
 #include "rapport/error.h"
@@ -11,15 +12,15 @@ enum {
     MAP_FIRST_SLOTS = 16
 };
 
+/* SipHash, because a keyed sum of multiplications has collisions that do not depend on most of its
+ * seed. */
 static size_t slot_of(const struct map *m, const void *key)
 {
-    const uint8_t *p = key;
-    uint64_t h = m->seed ^ 0x9e3779b97f4a7c15u;
-    for (size_t i = 0; i < m->key_len; i++)
-        h = (h ^ p[i]) * 0x100000001b3u;
-    h ^= h >> 32;
-    h *= 0xd6e8feb86659fd93u;
-    h ^= h >> 32;
+    uint8_t secret[crypto_shorthash_KEYBYTES] = {0};
+    uint64_t h;
+    _Static_assert(sizeof h == crypto_shorthash_BYTES, "one word");
+    memcpy(secret, &m->seed, sizeof m->seed);
+    crypto_shorthash((uint8_t *)&h, key, m->key_len, secret);
     return (size_t)h & (m->n_slots - 1);
 }
 
@@ -33,41 +34,38 @@ void map_clear(struct map *m)
 {
     free(m->entries);
     free(m->slots);
-    map_init(m, m->key_len, m->seed);
+    *m = (struct map){.key_len = m->key_len, .seed = m->seed};
 }
 
-/* Index of the live or removed entry with this key, or SIZE_MAX. */
-static size_t find(const struct map *m, const void *key)
+/* The slot of this key's entry, live or removed, or the empty slot where it would go. */
+static uint32_t *slot_for(const struct map *m, const void *key)
 {
-    if (!m->n_slots)
-        return SIZE_MAX;
-    for (size_t s = slot_of(m, key); m->slots[s]; s = (s + 1) & (m->n_slots - 1))
-        if (memcmp(m->entries[m->slots[s] - 1].key, key, m->key_len) == 0)
-            return m->slots[s] - 1;
-    return SIZE_MAX;
+    size_t s = slot_of(m, key);
+    while (m->slots[s] && memcmp(m->entries[m->slots[s] - 1].key, key, m->key_len) != 0)
+        s = (s + 1) & (m->n_slots - 1);
+    return &m->slots[s];
+}
+
+/* The live entry with this key, or NULL. */
+static struct map_entry *find(const struct map *m, const void *key)
+{
+    uint32_t index = m->n_slots ? *slot_for(m, key) : 0;
+    return index && m->entries[index - 1].value ? &m->entries[index - 1] : NULL;
 }
 
 void *map_get(const struct map *m, const void *key)
 {
-    size_t i = find(m, key);
-    return i == SIZE_MAX ? NULL : m->entries[i].value;
-}
-
-static void slot_add(struct map *m, size_t index)
-{
-    size_t s = slot_of(m, m->entries[index].key);
-    while (m->slots[s])
-        s = (s + 1) & (m->n_slots - 1);
-    m->slots[s] = (uint32_t)(index + 1);
+    struct map_entry *e = find(m, key);
+    return e ? e->value : NULL;
 }
 
 static int map_grow(struct map *m)
 {
+    if (m->n >= UINT32_MAX / 8)
+        return RAPPORT_NOMEM;
     size_t n_slots = MAP_FIRST_SLOTS;
     while (n_slots / 4 <= m->n)
         n_slots *= 2;
-    if (n_slots > UINT32_MAX / 2)
-        return RAPPORT_NOMEM;
     struct map_entry *entries = malloc(n_slots / 2 * sizeof *entries);
     uint32_t *slots = calloc(n_slots, sizeof *slots);
     if (!entries || !slots) {
@@ -87,38 +85,40 @@ static int map_grow(struct map *m)
     m->cap = n_slots / 2;
     m->n_slots = n_slots;
     for (size_t i = 0; i < n; i++)
-        slot_add(m, i);
+        *slot_for(m, entries[i].key) = (uint32_t)(i + 1);
     return 0;
 }
 
 int map_put(struct map *m, const void *key, void *value)
 {
     assert(value);
-    size_t i = find(m, key);
-    if (i != SIZE_MAX && m->entries[i].value) {
-        m->entries[i].value = value;
+    struct map_entry *e = find(m, key);
+    if (e) {
+        e->value = value;
         return 0;
     }
-    if (m->n_used == m->cap || i != SIZE_MAX) {
+    if (m->n_used == m->cap) {
         int error = map_grow(m);
         if (error)
             return error;
     }
-    i = m->n_used++;
-    memcpy(m->entries[i].key, key, m->key_len);
-    m->entries[i].value = value;
-    slot_add(m, i);
+    /* A removed entry with this key gives up its slot, so putting and removing stays cheap. */
+    uint32_t *slot = slot_for(m, key);
+    e = &m->entries[m->n_used++];
+    memcpy(e->key, key, m->key_len);
+    e->value = value;
+    *slot = (uint32_t)m->n_used;
     m->n++;
     return 0;
 }
 
 void *map_remove(struct map *m, const void *key)
 {
-    size_t i = find(m, key);
-    if (i == SIZE_MAX || !m->entries[i].value)
+    struct map_entry *e = find(m, key);
+    if (!e)
         return NULL;
-    void *value = m->entries[i].value;
-    m->entries[i].value = NULL;
+    void *value = e->value;
+    e->value = NULL;
     m->n--;
     return value;
 }

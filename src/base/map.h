@@ -33,7 +33,7 @@ struct map {
 
 /* An empty map for keys of `key_len` bytes. */
 void map_init(struct map *m, size_t key_len, uint64_t seed);
-/* Frees the index, not the values. */
+/* Frees the index, not the values; the map is empty and usable again. A zeroed map is fine. */
 void map_clear(struct map *m);
 /* Returns the value at key, or NULL. */
 void *map_get(const struct map *m, const void *key);
@@ -41,7 +41,8 @@ void *map_get(const struct map *m, const void *key);
 int map_put(struct map *m, const void *key, void *value);
 /* Removes key; returns the value that was there, or NULL. */
 void *map_remove(struct map *m, const void *key);
-/* Iterates: start with *at = 0; returns the next value in insertion order, or NULL at the end. */
+/* Iterates: start with *at = 0; returns the next value in insertion order, or NULL at the end.
+ * Removing meanwhile is fine, putting a new key is not. */
 void *map_next(const struct map *m, size_t *at);
 
 #endif

@@ -46,17 +46,26 @@ struct mp_array {
 /* Checks (at most max_items values) and decodes. Returns 0, RAPPORT_NOMEM or an error of mp_check.
  */
 int mp_open(struct mp_doc *doc, struct slice bytes, size_t max_items);
+/* Frees what mp_open made; a zeroed or closed document is fine. */
 void mp_close(struct mp_doc *doc);
 
 /* The root as an array; *error starts at 0, or RAPPORT_MALFORMED when the root is none. */
 struct mp_array mp_root(const struct mp_doc *doc, int *error);
 
-/* Each takes the next item. Wrong type or missing: RAPPORT_MALFORMED sticks. Out of bounds:
- * RAPPORT_LIMIT. */
+/*
+ * Each takes the next item; wrong type or missing: RAPPORT_MALFORMED sticks, out of bounds:
+ * RAPPORT_LIMIT. What is returned after an error is 0, false or empty.
+ */
+
+/* An integer of 0 to max. */
 uint64_t mp_u64(struct mp_array *a, uint64_t max);
+/* An integer of INT64_MIN to INT64_MAX. */
 int64_t mp_i64(struct mp_array *a);
+/* A boolean. */
 bool mp_bool(struct mp_array *a);
+/* A bin of min to max bytes, borrowed. */
 struct slice mp_bin(struct mp_array *a, size_t min, size_t max);
+/* A str of at most max bytes, borrowed; valid UTF-8, NUL allowed. */
 struct slice mp_str(struct mp_array *a, size_t max);
 /* A bin of exactly n bytes, copied to out (left alone on error). */
 void mp_bin_copy(struct mp_array *a, void *out, size_t n);
@@ -74,13 +83,22 @@ void mp_fail(struct mp_array *a, int error);
 int mp_end(struct mp_array *a);
 
 /* Writing: always the shortest form; errors stick in the buffer. */
+
+/* Begins an array; its n items are what is put next. */
 void mp_put_array(struct buf *b, size_t n);
+/* Begins a map; n times a key and its value follow. */
 void mp_put_map(struct buf *b, size_t n);
+/* An unsigned integer. */
 void mp_put_u64(struct buf *b, uint64_t v);
+/* A signed integer; from 0 on the same bytes as mp_put_u64. */
 void mp_put_i64(struct buf *b, int64_t v);
+/* A boolean. */
 void mp_put_bool(struct buf *b, bool v);
+/* A bin of n bytes. */
 void mp_put_bin(struct buf *b, const void *ptr, size_t n);
+/* A str; the caller answers for its being UTF-8, mp_check refuses anything else. */
 void mp_put_str(struct buf *b, struct slice s);
+/* A str from a C string. */
 void mp_put_cstr(struct buf *b, const char *str);
 
 #endif

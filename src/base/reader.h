@@ -21,10 +21,13 @@ static inline struct reader reader_of(struct slice bytes)
     return (struct reader){bytes, 0};
 }
 
+/* The next byte. */
 uint8_t reader_u8(struct reader *r);
-/* Big-endian integers. */
+/* The next 2 bytes, big-endian. */
 uint16_t reader_u16be(struct reader *r);
+/* The next 4 bytes, big-endian. */
 uint32_t reader_u32be(struct reader *r);
+/* The next 8 bytes, big-endian. */
 uint64_t reader_u64be(struct reader *r);
 /* Unsigned LEB128 of at most `max`; RAPPORT_LIMIT past it, RAPPORT_MALFORMED when not the shortest
  * form. */

@@ -91,6 +91,12 @@ static bool is_bidi_control(int32_t cp)
            cp == 0x200f || cp == 0x061c;
 }
 
+/* LINE SEPARATOR and PARAGRAPH SEPARATOR: line ends for some, so never passed on as they are. */
+static bool is_separator(int32_t cp)
+{
+    return cp == 0x2028 || cp == 0x2029;
+}
+
 void utf8_printable(struct buf *b, struct slice s, bool one_line)
 {
     for (size_t at = 0; at < s.len;) {
@@ -104,7 +110,7 @@ void utf8_printable(struct buf *b, struct slice s, bool one_line)
             utf8_put(b, 0x2400 + (uint32_t)cp);
         else if (cp == 0x7f)
             utf8_put(b, 0x2421);
-        else if ((cp >= 0x80 && cp < 0xa0) || is_bidi_control(cp))
+        else if ((cp >= 0x80 && cp < 0xa0) || is_bidi_control(cp) || is_separator(cp))
             buf_printf(b, "<U+%04X>", (unsigned)cp);
         else
             buf_append(b, s.ptr + start, at - start);

@@ -23,8 +23,9 @@ void utf8_put(struct buf *b, uint32_t cp);
 size_t utf8_prefix(struct slice s, size_t max);
 /*
  * Appends `s` so that a terminal shows it and obeys nothing in it: C0 but LF and TAB, DEL and C1
- * become visible symbols (U+2400 block, <U+009B> form for C1), bidirectional controls become
- * <U+202E> form, invalid bytes become U+FFFD. With `one_line`, LF and TAB become symbols too.
+ * become visible symbols (U+2400 block, <U+009B> form for C1), bidirectional controls and U+2028,
+ * U+2029 become <U+202E> form, invalid bytes become U+FFFD. With `one_line`, LF and TAB become
+ * symbols too.
  */
 void utf8_printable(struct buf *b, struct slice s, bool one_line);
 
