@@ -4,24 +4,26 @@
  *
  * One msgpack array of 12 items (base/mp.h rules, so one value has one encoding):
  *
- *   #  item       form            meaning
- *   0  version    1
- *   1  kind       uint            DELTA_CONTENT or DELTA_CONTROL
- *   2  log        bin 16          log id = BLAKE2b-128("log/1", report id ‖ origin)
- *   3  epoch      bin 8           id of the epoch whose content key seals the payload
- *   4  first      uint            number of its first event; equals the end of the delta before it,
- * 0 in a log's first 5  count      uint 1..65535   events 6  lamport    uint            1 + the
- * greatest of the previous delta's and every dep's; checked, not claimed 7  wall       uint ms
- * since 1970, the author's claim, for display only 8  prev       bin 32 or 48    hash of the delta
- * before it; in a log's first: origin = sign key (32) ‖ random (16) 9  deps       array of [log bin
- * 16, end uint, hash bin 32]: heads of other logs that it builds on, by log id 10  payload    bin
- * nonce ‖ ciphertext ‖ tag, at most DELTA_MOST_PAYLOAD + PAYLOAD_OVERHEAD 11  signature  bin 64
- * Ed25519(SIGN_DELTA context, report id ‖ hash)
+ *   #   item       form          meaning
+ *   0   version    1
+ *   1   kind       uint          DELTA_CONTENT or DELTA_CONTROL
+ *   2   log        bin 16        log id = BLAKE2b-128("rapport log", report id, origin)
+ *   3   epoch      bin 8         id of the epoch whose content key seals the payload
+ *   4   first      uint          number of its first event = end of the delta before it, else 0
+ *   5   count      uint          events, 1 to DELTA_MOST_EVENTS
+ *   6   lamport    uint          1 + the greatest of the previous delta's and every dep's; checked
+ *   7   wall       uint          ms since 1970, the author's claim, for display only
+ *   8   prev       bin 32        hash of the delta before it
+ *                  bin 48        in a log's first: origin = sign key (32), random (16)
+ *   9   deps       array         of [log bin 16, end uint, hash bin 32], ascending by log id: heads
+ *                                of other logs that it builds on
+ *   10  payload    bin           nonce, ciphertext, tag (crypto/seal.h)
+ *   11  signature  bin 64        Ed25519(SIGN_DELTA, report id, hash)
  *
  * header = the bytes of items 0 to 9 as they stand (behind the array's tag). It is the associated
- * data of the seal. hash = BLAKE2b-256("delta/1", header ‖ BLAKE2b-256("payload/1", payload)); the
- * signature is not in it. On the wire a run leaves out items 2 and 8 of each delta: delta_elide,
- * delta_restore.
+ * data of the seal. hash = hash_of("rapport delta", header, hash_of("rapport payload", payload));
+ * the signature is not in it. On the wire a run leaves out items 2 and 8 of each delta:
+ * delta_elide, delta_restore. docs/protocol.md section 2 has the frozen example.
  */
 #ifndef LOG_DELTA_H
 #define LOG_DELTA_H
@@ -38,7 +40,6 @@ enum {
     DELTA_MOST_DEPS = 128,
     DELTA_MOST_BYTES = 60 * 1024, /* the whole encoded delta */
     LOG_ID_BYTES = 16,
-    EPOCH_ID_BYTES = 8,
     REPORT_ID_BYTES = 32,
     ORIGIN_BYTES = 48,
 };
@@ -47,6 +48,9 @@ enum delta_kind {
     DELTA_CONTENT = 0,
     DELTA_CONTROL = 1,
 };
+
+/* Event numbers and lamports stay below 2^63, so that a database can hold them. */
+#define DELTA_MOST_NUMBER ((uint64_t)INT64_MAX)
 
 /* The head of another log as its author saw it. */
 struct delta_dep {
