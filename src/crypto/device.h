@@ -18,6 +18,7 @@ enum {
     DEVICE_MOST_NAME = 64, /* bytes of UTF-8 */
     DEVICE_MOST_CARD = 256 /* bytes of an encoded card; the longest has 245 */
 };
+#define DEVICE_MOST_TIME_MS UINT64_C(253402300799999) /* the end of the year 9999 */
 
 struct device_keys {
     uint8_t seed[DEVICE_KEY_BYTES];
@@ -31,7 +32,7 @@ struct device_card {
     uint8_t noise_public[DEVICE_KEY_BYTES];
     uint8_t seal_public[DEVICE_KEY_BYTES];
     char name[DEVICE_MOST_NAME + 1]; /* name_valid, NUL behind it */
-    uint64_t made_at_ms;             /* wall clock of the maker: a claim, for display */
+    uint64_t made_at_ms; /* wall clock of the maker: a claim, for display; <= DEVICE_MOST_TIME_MS */
     uint8_t signature[SIGN_BYTES];
 };
 
@@ -44,12 +45,12 @@ int sign_make(uint8_t out[SIGN_BYTES], const struct device_keys *keys, const cha
               struct slice message);
 
 /* A name that may be shown: 1 to DEVICE_MOST_NAME bytes of valid UTF-8, no control character, line
-   or paragraph separator, bidirectional control, invisible tag or byte order mark, no blank at
-   either end. Any Unicode normal form. */
+   or paragraph separator, bidirectional control, invisible tag, byte order mark or noncharacter, no
+   blank at either end. Any Unicode normal form. */
 bool name_valid(struct slice name);
 
-/* Makes and signs a card. Returns 0, RAPPORT_INVALID for a name that is not name_valid,
-   RAPPORT_NOMEM. */
+/* Makes and signs a card. Returns 0, RAPPORT_INVALID for a name that is not name_valid or
+   a time past DEVICE_MOST_TIME_MS, RAPPORT_NOMEM. */
 int card_make(struct device_card *card, const struct device_keys *keys, struct slice name,
               uint64_t made_at_ms);
 /* Appends the msgpack array [1, sign, noise, seal, name, made_at_ms, signature]; errors stick in
