@@ -56,10 +56,19 @@ void test_check_bytes(const char *file, int line, const char *what, const void *
     } while (0)
 
 #define CHECK_BYTES(a, a_len, b, b_len) test_check_bytes(__FILE__, __LINE__, #a, a, a_len, b, b_len)
-#define CHECK_STR(a, b)                 CHECK_BYTES(a, strlen(a), b, strlen(b))
+#define CHECK_STR(a, b)                                                                            \
+    do {                                                                                           \
+        const char *check_a = (a), *check_b = (b);                                                 \
+        test_check_bytes(__FILE__, __LINE__, #a, check_a, strlen(check_a), check_b,                \
+                         strlen(check_b));                                                         \
+    } while (0)
 /* Two struct slice. */
 #define CHECK_SLICE(a, b)                                                                          \
-    test_check_bytes(__FILE__, __LINE__, #a, (a).ptr, (a).len, (b).ptr, (b).len)
+    do {                                                                                           \
+        __typeof__(a) check_a = (a), check_b = (b);                                                \
+        test_check_bytes(__FILE__, __LINE__, #a, check_a.ptr, check_a.len, check_b.ptr,            \
+                         check_b.len);                                                             \
+    } while (0)
 #define SKIP(why) test_skip(why)
 
 /* A seeded generator (splitmix64) for random tests; print the seed first. RAPPORT_SEED overrides

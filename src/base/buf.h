@@ -58,8 +58,8 @@ void buf_consume(struct buf *b, size_t n);
  * error. */
 const char *buf_cstr(struct buf *b);
 
-/* Hands the memory over to the caller (free() it). The buffer is empty and without error then, so ask
- * buf_error first. NULL when nothing was ever reserved. */
+/* Hands the memory over to the caller (free() it). The buffer is empty and without error then, so
+ * ask buf_error first. NULL when nothing was ever reserved. */
 uint8_t *buf_detach(struct buf *b, size_t *len);
 
 static inline struct slice buf_slice(const struct buf *b)

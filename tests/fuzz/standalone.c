@@ -1,9 +1,9 @@
 /*
  * standalone.c - runs a fuzz target without libFuzzer, so that every test run covers it.
  *
- *     build/tests/fuzz/mp            its corpus, tests/fuzz/corpus/mp: each file as it is, cut off at
- *                                    every length, and with each of its bytes changed; one test a file
- *     build/tests/fuzz/mp FILE...    just these files, for a reproducer
+ *     build/tests/fuzz/mp           its corpus, tests/fuzz/corpus/mp: each file as it is, cut off
+ *                                   at every length, and with each byte changed; one test a file
+ *     build/tests/fuzz/mp FILE...   just these files, for a reproducer
  *
  * The copy given to the target is exactly as long as the input, so a sanitizer sees a read past it.
  */
