@@ -43,7 +43,7 @@ static inline int slice_compare(struct slice a, struct slice b)
 /* `s` without its first `n` bytes; n must not pass its length. */
 static inline struct slice slice_skip(struct slice s, size_t n)
 {
-    return (struct slice){s.ptr ? s.ptr + n : NULL, s.len - n};
+    return (struct slice){n ? s.ptr + n : s.ptr, s.len - n};
 }
 
 #endif

@@ -56,7 +56,7 @@ void hkdf(uint8_t (*out)[HKDF_HASH_BYTES], size_t n, const uint8_t chaining_key[
     uint8_t temp_key[HKDF_HASH_BYTES];
     hkdf_hmac(temp_key, chaining_key, input, (struct slice){0});
     struct slice previous = {0};
-    for (uint8_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         uint8_t counter = (uint8_t)(i + 1);
         hkdf_hmac(out[i], temp_key, previous, slice_of(&counter, 1));
         previous = slice_of(out[i], HKDF_HASH_BYTES);

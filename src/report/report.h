@@ -16,6 +16,7 @@
 #include "report/roster.h"
 
 struct report;
+struct log_set;
 
 /* A note as others may read it. Owned by the report; valid until the next call that changes the
  * report. */
