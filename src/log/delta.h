@@ -68,10 +68,10 @@ struct delta {
     uint64_t lamport;
     uint64_t wall_ms;
     struct slice prev; /* 32 bytes, or ORIGIN_BYTES in a log's first delta */
-    struct delta_dep deps[DELTA_MOST_DEPS];
-    size_t n_deps;
     struct slice header, payload, signature, bytes;
     uint8_t hash[HASH_BYTES];
+    size_t n_deps;
+    struct delta_dep deps[DELTA_MOST_DEPS]; /* last: only n_deps of them are ever written */
 };
 
 /* What delta_make needs; everything is borrowed for the call. */
@@ -94,7 +94,7 @@ void log_id_of(uint8_t out[LOG_ID_BYTES], const uint8_t report_id[REPORT_ID_BYTE
                const uint8_t origin[ORIGIN_BYTES]);
 
 /* Seals, chains, signs; appends the delta's bytes to `out`. Returns 0, RAPPORT_NOMEM or
- * RAPPORT_LIMIT. */
+   RAPPORT_LIMIT; then `out` holds what it held. Deps must be ascending, without the log itself. */
 int delta_make(const struct delta_draft *draft, struct buf *out);
 
 /* Decodes and checks all that needs no other delta: encoding, limits, ascending deps without its
@@ -110,6 +110,10 @@ bool delta_signed_by(const struct delta *d, const uint8_t sign_public[32],
 /* Opens the payload into `plain`. Returns 0, RAPPORT_NOKEY when it names another epoch,
  * RAPPORT_AUTH, RAPPORT_NOMEM. */
 int delta_open(const struct delta *d, const struct epoch_keys *epoch, struct buf *plain);
+
+/* Finds item 8, prev, without decoding the rest: the store keeps origins and tells branches of a
+   fork apart. Returns 0, RAPPORT_MALFORMED or RAPPORT_TRUNCATED. */
+int delta_prev(struct slice bytes, struct slice *prev);
 
 /* Appends the wire form: the array without items 2 and 8. */
 void delta_elide(const struct delta *d, struct buf *out);
