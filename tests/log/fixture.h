@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
+#include "../test.h"
 #include "log/log.h"
 #include "rapport/error.h"
-#include "test.h"
 
 static const uint8_t report_id[REPORT_ID_BYTES] = {1, 2, 3, 4, 5, 6, 7, 8};
 
