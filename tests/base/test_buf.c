@@ -88,6 +88,19 @@ TEST(buf_grows, "a million single bytes come back in order")
     buf_clear(&b);
 }
 
+TEST(buf_large_append, "one append of any size has its room, to the byte")
+{
+    static uint8_t big[5000];
+    for (size_t n = 1; n < sizeof big; n += 37) {
+        struct buf b = BUF_INIT;
+        buf_append(&b, big, 1);
+        buf_append(&b, big, n);
+        CHECK_EQ(b.len, n + 1);
+        CHECK(b.cap >= b.len);
+        buf_clear(&b);
+    }
+}
+
 TEST(buf_consume_front, "consumed bytes are gone from the front, all of them too")
 {
     struct buf b = BUF_INIT;
