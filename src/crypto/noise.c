@@ -81,10 +81,8 @@ static int encrypt_and_hash(struct noise *n, struct slice plain, struct buf *out
         error = cipher_encrypt(&n->cipher, slice_of(n->h, sizeof n->h), plain, out);
     else
         buf_append_slice(out, plain);
-    if (!error && out->len > start)
+    if (!error)
         mix_hash(n, slice_of(out->ptr + start, out->len - start));
-    else if (!error)
-        mix_hash(n, (struct slice){0});
     return error;
 }
 

@@ -16,14 +16,15 @@
 /* Keys of both sides: each is 32 times one byte, so that the frozen bytes can be made again. */
 struct pair {
     struct noise initiator, responder;
-    uint8_t psk[1][32], other_psk[1][32];
+    uint8_t psk[2][32], other_psk[1][32]; /* NOISE_RAPPORT takes the first psk alone */
     uint8_t s[2][32], s_public[2][32], e[2][32];
 };
 
 static void pair_keys(struct pair *p)
 {
     memset(p, 0, sizeof *p);
-    memset(p->psk, 0x11, 32);
+    memset(p->psk[0], 0x11, 32);
+    memset(p->psk[1], 0x13, 32);
     memset(p->other_psk, 0x12, 32);
     for (size_t i = 0; i < 2; i++) {
         memset(p->s[i], 0x21 + (int)i, 32);
@@ -317,7 +318,7 @@ static const char *const low_order[] = {
     "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 };
 
-/* A member who holds the psk but sends a low-order ephemeral, authentic as far as message 1 goes. */
+/* A member holds the psk but sends a low-order ephemeral, authentic as far as message 1 goes. */
 static void forge_message_1(const struct pair *p, const uint8_t e[32], struct buf *wire)
 {
     struct noise n;
@@ -419,6 +420,60 @@ TEST(names, "protocol names outside of the table, the suite or the order of psks
     CHECK_EQ(pattern_parse("Noise_X1X1psk0+psk1+psk2+psk4_25519_ChaChaPoly_BLAKE2b", &p), 0);
     CHECK_EQ(p.n_messages, 4);
     CHECK_EQ(p.n_psks, 4);
+}
+
+/* All base names of the table; a psk at the front and one at the end of message 1 are tried too. */
+static const char *const patterns[] = {
+    "N",   "K",    "X",   "NN",  "NK",   "NX",  "XN",  "XK",   "XX",   "KN",  "KK",   "KX",  "IN",
+    "IK",  "IX",   "NK1", "NX1", "X1N",  "X1K", "XK1", "X1K1", "X1X",  "XX1", "X1X1", "K1N", "K1K",
+    "KK1", "K1K1", "K1X", "KX1", "K1X1", "I1N", "I1K", "IK1",  "I1K1", "I1X", "IX1",  "I1X1"};
+static const char *const modifiers[] = {"", "psk0", "psk1", "psk0+psk1"};
+
+static void start_pattern(struct pair *p, const char *protocol, const struct pattern *pattern)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct pattern_keys need = pattern_keys(pattern, i == 0);
+        struct noise_config config = config_of(p, i == 0);
+        config.protocol = protocol;
+        if (!need.s)
+            config.s_private = config.s_public = NULL;
+        if (!need.e)
+            config.e_private = NULL;
+        if (need.rs)
+            config.rs = p->s_public[1 - i];
+        config.n_psks = pattern->n_psks;
+        CHECK_EQ(noise_init(i == 0 ? &p->initiator : &p->responder, &config), 0);
+    }
+}
+
+TEST(every_pattern, "both sides of every pattern come to one handshake hash and opposite keys")
+{
+    for (size_t i = 0; i < sizeof patterns / sizeof *patterns * 4; i++) {
+        struct pair p;
+        struct pattern pattern;
+        struct buf wire = BUF_INIT, read = BUF_INIT;
+        struct cipher send[2], recv[2];
+        uint8_t h[2][64];
+        char name[64];
+        snprintf(name, sizeof name, "Noise_%s%s_25519_ChaChaPoly_BLAKE2b", patterns[i / 4],
+                 modifiers[i % 4]);
+        CHECK_EQ(pattern_parse(name, &pattern), 0);
+        pair_keys(&p);
+        start_pattern(&p, name, &pattern);
+        for (size_t m = 0; m < pattern.n_messages; m++) {
+            buf_reset(&wire);
+            CHECK_EQ(noise_write(side(&p, m, true), (struct slice){0}, &wire), 0);
+            CHECK_EQ(noise_read(side(&p, m, false), buf_slice(&wire), &read), 0);
+        }
+        CHECK_EQ(noise_split(&p.initiator, &send[0], &recv[0], h[0]), 0);
+        CHECK_EQ(noise_split(&p.responder, &send[1], &recv[1], h[1]), 0);
+        CHECK_BYTES(h[0], 64, h[1], 64);
+        CHECK_BYTES(send[0].key, 32, recv[1].key, 32);
+        CHECK_BYTES(send[1].key, 32, recv[0].key, 32);
+        CHECK_EQ(read.len, 0);
+        buf_clear(&wire);
+        buf_clear(&read);
+    }
 }
 
 TEST(one_way, "a one-way pattern gives only the direction that it has")

@@ -1,5 +1,7 @@
-/* test_seal.c - epoch keys, sealed payloads, sealed boxes. Frozen hashes are those of another BLAKE2b
- * implementation. */
+/*
+ * test_seal.c - epoch keys, sealed payloads, sealed boxes. Frozen bytes, but the box's, are those
+ * of a second implementation in another language.
+ */
 #include <sodium.h>
 
 #include "base/hex.h"

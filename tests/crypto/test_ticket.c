@@ -42,7 +42,7 @@ static void check_same(const struct ticket *a, const struct ticket *b)
     }
 }
 
-/* "rapport1" and the base32 of `bytes` with its right checksum: for bodies that no encoder makes. */
+/* "rapport1" and the base32 of `bytes` with its right checksum: for bodies no encoder makes. */
 static void encode_bytes(struct slice bytes, struct buf *text)
 {
     struct buf b = BUF_INIT;

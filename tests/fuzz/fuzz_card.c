@@ -1,8 +1,8 @@
 /*
- * fuzz_card.c - device cards: whatever decodes is signed, shows a harmless name and has one encoding.
+ * fuzz_card.c - device cards: whatever decodes shows a harmless name and has one encoding.
  *
- * First byte: even, the rest is an encoded card; odd, it is a name (then a card is made with it by a
- * fixed key and must come back). Held: a decoded card encodes to the very bytes it came from; a
+ * First byte: even, the rest is an encoded card; odd, it is a name (then a card is made with it by
+ * a fixed key and must come back). Held: a decoded card encodes to the very bytes it came from; a
  * failed call writes nothing; name_valid and card_make agree.
  */
 #include <assert.h>
