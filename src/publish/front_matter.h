@@ -45,6 +45,9 @@ struct front_matter {
 int front_matter_parse(struct slice text, struct front_matter *out);
 void front_matter_clear(struct front_matter *m);
 
+/* What follows the front matter, without looking into it; all of `text` when there is none. */
+struct slice front_matter_body(struct slice text);
+
 /*
  * Appends a note's title: its first heading (of any level, not inside code) as plain text, else its
  * first line that is not blank, at most 200 bytes; "" for an empty note. Front matter is not looked

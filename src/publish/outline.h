@@ -26,8 +26,9 @@ enum outline_kind {
 
 struct outline_item {
     enum outline_kind kind;
-    struct slice text; /* the lines with their LF; of an embed, the name between the brackets */
-    size_t line;       /* number of its first line, from 1 */
+    struct slice text;  /* the lines with their LF; of an embed, the name between the brackets */
+    struct slice whole; /* the lines with their LF */
+    size_t line;        /* number of its first line, from 1 */
 };
 
 /* All slices borrow from the text that was parsed; `arena` owns the items. */

@@ -114,43 +114,43 @@ const char *arena_buf(struct arena *a, const struct buf *b)
     return buf_error(b) ? NULL : arena_str(a, buf_slice(b));
 }
 
-int ptr_list_add(struct ptr_list *l, const void *ptr)
+int str_list_add(struct str_list *l, const char *str)
 {
     if (l->n == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 8;
-        const void **ptrs = realloc(l->ptrs, cap * sizeof *ptrs);
-        if (!ptrs)
+        const char **items = realloc(l->items, cap * sizeof *items);
+        if (!items)
             return RAPPORT_NOMEM;
-        l->ptrs = ptrs;
+        l->items = items;
         l->cap = cap;
     }
-    l->ptrs[l->n++] = ptr;
+    l->items[l->n++] = str;
     return 0;
 }
 
-void ptr_list_clear(struct ptr_list *l)
+void str_list_clear(struct str_list *l)
 {
-    free(l->ptrs);
-    *l = (struct ptr_list){0};
+    free(l->items);
+    *l = (struct str_list){0};
 }
 
-int ptr_list_save(const struct ptr_list *l, struct arena *a, const void ***out)
+int str_list_save(const struct str_list *l, struct arena *a, const char ***out)
 {
-    const void **copy = NULL;
+    const char **copy = NULL;
     if (l->n) {
         copy = arena_alloc(a, l->n * sizeof *copy);
         if (!copy)
             return RAPPORT_NOMEM;
-        memcpy(copy, l->ptrs, l->n * sizeof *copy);
+        memcpy(copy, l->items, l->n * sizeof *copy);
     }
     *out = copy;
     return 0;
 }
 
-bool ptr_list_has_str(const struct ptr_list *l, const char *str)
+bool str_list_has(const struct str_list *l, const char *str)
 {
     for (size_t i = 0; i < l->n; i++) {
-        if (strcmp(l->ptrs[i], str) == 0)
+        if (strcmp(l->items[i], str) == 0)
             return true;
     }
     return false;

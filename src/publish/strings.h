@@ -59,18 +59,18 @@ static inline const char *str_or_empty(const char *str)
     return str ? str : "";
 }
 
-/* A growing list of pointers, freed with free(ptrs). Returns 0 or RAPPORT_NOMEM. */
-struct ptr_list {
-    const void **ptrs;
+/* A growing list of C strings that it does not own, freed with free(items). Returns 0 or RAPPORT_NOMEM. */
+struct str_list {
+    const char **items;
     size_t n, cap;
 };
-int ptr_list_add(struct ptr_list *l, const void *ptr);
-void ptr_list_clear(struct ptr_list *l);
+int str_list_add(struct str_list *l, const char *str);
+void str_list_clear(struct str_list *l);
 /* Copies the list into the arena as an array; *out is NULL for an empty list. Returns 0 or
  * RAPPORT_NOMEM. */
-int ptr_list_save(const struct ptr_list *l, struct arena *a, const void ***out);
+int str_list_save(const struct str_list *l, struct arena *a, const char ***out);
 /* True when the list of C strings holds `str`. */
-bool ptr_list_has_str(const struct ptr_list *l, const char *str);
+bool str_list_has(const struct str_list *l, const char *str);
 /* Sorts a list of C strings bytewise. */
 void sort_strings(const char **strings, size_t n);
 
