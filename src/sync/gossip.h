@@ -22,8 +22,12 @@
 #include "crypto/random.h"
 #include "sync/message.h"
 
-#define GOSSIP_LOCAL UINT32_MAX /* from_link: made here, or not from any link that is up */
-#define GOSSIP_NEVER UINT64_MAX
+/* Values of from_link. */
+#define GOSSIP_LOCAL  UINT32_MAX       /* made by this device: nobody need send us this log */
+#define GOSSIP_STORED (UINT32_MAX - 1) /* from the database or a bundle */
+
+#define GOSSIP_NEVER     UINT64_MAX
+#define GOSSIP_MOST_NEXT (UINT64_C(1) << 48) /* events of one log; keeps sums from wrapping */
 
 enum {
     GOSSIP_MOST_LINKS = 256,
@@ -60,7 +64,7 @@ int gossip_create(uint64_t map_seed, struct rng *rng, struct gossip **out);
 /* NULL is fine. */
 void gossip_destroy(struct gossip *g);
 
-/* A session became ready; `link` is any number that no other live link has, not GOSSIP_LOCAL.
+/* A session became ready; `link` is any number below GOSSIP_STORED that no other live link has.
    Returns 0, RAPPORT_EXISTS, RAPPORT_LIMIT (GOSSIP_MOST_LINKS) or RAPPORT_NOMEM. */
 int gossip_link_up(struct gossip *g, uint32_t link, uint64_t now_ms);
 /* A session ended; runs taken for it need no gossip_sent. Unknown links are ignored, here and
@@ -69,8 +73,8 @@ void gossip_link_down(struct gossip *g, uint32_t link, uint64_t now_ms);
 /* The measured round trip, for the graft wait. */
 void gossip_link_rtt(struct gossip *g, uint32_t link, uint32_t rtt_ms);
 
-/* One row of a HAVE from the peer. Returns 0, RAPPORT_LIMIT (more than LOGS_MOST logs) or
-   RAPPORT_NOMEM. */
+/* One row of a HAVE from the peer. Returns 0, RAPPORT_LIMIT (more than LOGS_MOST logs, or past
+   GOSSIP_MOST_NEXT) or RAPPORT_NOMEM; then nothing changed. */
 int gossip_peer_have(struct gossip *g, uint32_t link, const struct message_row *row,
                      uint64_t now_ms);
 /* A HAVE with `more` false came (call it for each; the first one counts): from now on the peer is
@@ -79,10 +83,10 @@ void gossip_peer_complete(struct gossip *g, uint32_t link, uint64_t now_ms);
 /* The peer asked (NEED without a hash) for a log from event `from` on, whatever it was sent. */
 void gossip_peer_need(struct gossip *g, uint32_t link, const struct gossip_run *need);
 
-/* We hold a log up to event `next`, from this link (or GOSSIP_LOCAL): call it when deltas were
-   taken, and again with `durable` when they are on the disk. Only durable heights are announced;
-   deltas are passed on as soon as they are here. Heights never go down. Returns 0, RAPPORT_LIMIT or
-   RAPPORT_NOMEM. */
+/* We hold a log up to event `next`, from this link (or GOSSIP_LOCAL, GOSSIP_STORED): call it when
+   deltas were taken, and again with `durable` when they are on the disk. Only durable heights are announced;
+   deltas are passed on as soon as they are here. Heights never go down. Returns 0, or
+   as gossip_peer_have. */
 int gossip_our_have(struct gossip *g, const uint8_t log[LOG_ID_BYTES], uint64_t next, bool durable,
                     uint32_t from_link, uint64_t now_ms);
 /* A run that ends before event `next` brought nothing new. */
@@ -104,7 +108,7 @@ bool gossip_next_rows(struct gossip *g, uint32_t link, uint64_t now_ms, struct m
    sent nothing. Returns false when there is none. */
 bool gossip_next_need(struct gossip *g, uint32_t link, struct gossip_run *out);
 /* All rows once more: the peer's digest differs although the books say that all is told. */
-void gossip_tell_all(struct gossip *g, uint32_t link, uint64_t now_ms);
+void gossip_tell_all(struct gossip *g, uint32_t link);
 
 /* Does what is due; then rows, needs and runs may be there on any link. */
 void gossip_tick(struct gossip *g, uint64_t now_ms);

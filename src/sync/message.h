@@ -24,7 +24,7 @@
 #ifndef SYNC_MESSAGE_H
 #define SYNC_MESSAGE_H
 
-#include "base/buf.h"
+#include "base/mp.h"
 #include "crypto/device.h"
 #include "log/delta.h"
 #include "log/log.h"
@@ -36,6 +36,8 @@ enum {
     MESSAGE_DIGEST_BYTES = 16,
     MESSAGE_COOKIE_BYTES = 8,
     MESSAGE_SECRET_BYTES = 32, /* an epoch secret */
+    ADDRESS4_BYTES = 6,        /* address and port */
+    ADDRESS6_BYTES = 18,
     HELLO_MOST_CAPABILITIES = 32,
     HELLO_MOST_CAPABILITY = 32, /* bytes */
     HELLO_MOST_ADDRESSES = 8,

@@ -91,7 +91,8 @@ void session_destroy(struct session *s);
    ourselves), RAPPORT_MALFORMED, RAPPORT_TRUNCATED or RAPPORT_LIMIT (frame or message against the
    rules, or more than SESSION_MOST_HELD before session_accept), RAPPORT_VERSION (unknown even
    type), RAPPORT_CLOSED (BYE came), RAPPORT_NOMEM. Some of these show only in session_next. At most
-   one unfinished frame and the content of these bytes are kept. */
+   one unfinished frame and the content of these bytes are kept: while session_next still has
+   messages nothing is taken and the answer is RAPPORT_STATE, which ends nothing. */
 int session_receive(struct session *s, struct slice bytes, uint64_t now_ms);
 
 /* The key of SESSION_KEY is welcome: goes on. The dialler's message 3 is then in session_output.
