@@ -186,6 +186,7 @@ struct rapport_node_config {
    RAPPORT_INVALID (name, title) or what is wrong with the ticket (RAPPORT_MALFORMED, TRUNCATED,
    VERSION, EXPIRED). Free with rapport_node_destroy. */
 int rapport_node_create(const struct rapport_node_config *config, struct rapport_node **out);
+/* Frees the node; what is not stored is lost. NULL is allowed. */
 void rapport_node_destroy(struct rapport_node *node);
 
 /* Takes one event. Returns 0, or why it was refused or failed; a refused event changed nothing. */
@@ -249,6 +250,7 @@ struct rapport_talk {
 int rapport_talk_encode(const struct rapport_talk *talk, uint8_t **out, size_t *len);
 /* The strings are copied to `out` which must be freed by rapport_talk_clear. */
 int rapport_talk_decode(const uint8_t *bytes, size_t len, struct rapport_talk *out);
+/* Frees the strings of a decoded talk. */
 void rapport_talk_clear(struct rapport_talk *talk);
 /* The id of a talk's note: a hash of the key. */
 void rapport_talk_note_id(const char *key, uint8_t out[RAPPORT_NOTE_ID_BYTES]);
@@ -272,6 +274,7 @@ int rapport_node_describe(struct rapport_node *node, const uint8_t *delta, size_
 
 /* The report's id; false before it is known (JOIN). */
 bool rapport_node_report_id(const struct rapport_node *node, uint8_t out[RAPPORT_REPORT_ID_BYTES]);
+/* The value of a setting, "" when unset; valid until the next call. "title" is always set. */
 const char *rapport_node_setting(struct rapport_node *node, const char *key);
 /* See CONTRACT: equal digests mean equal reports. RAPPORT_AGAIN while notes wait for their text. */
 int rapport_node_digest(struct rapport_node *node, uint8_t out[RAPPORT_DIGEST_BYTES]);
@@ -281,6 +284,7 @@ struct rapport_member_info {
     const char *name, *role;
     bool self, removed;
 };
+/* Iterates over devices in order of admission: start with *at = 0; false at the end. */
 bool rapport_node_next_member(struct rapport_node *node, size_t *at,
                               struct rapport_member_info *out);
 
@@ -309,6 +313,7 @@ struct rapport_peer_info {
     bool converged;            /* both hold the same deltas, on disk */
     bool digest_known, digest_equal;
 };
+/* Iterates over connections, then other candidates: start with *at = 0; false at the end. */
 bool rapport_node_next_peer(struct rapport_node *node, size_t *at, struct rapport_peer_info *out);
 
 /* A ticket for an invite that was made by RAPPORT_EDIT_INVITE with this seed's public key. `text`
@@ -320,7 +325,10 @@ struct rapport_invite {
     const struct rapport_address *addresses;
     size_t n_addresses;
 };
+/* Draws an invite: the seed goes into the ticket, the public key into RAPPORT_EDIT_INVITE. */
 void rapport_node_draw_invite(struct rapport_node *node, uint8_t seed[32], uint8_t public_key[32]);
+/* Writes the ticket of an invite (allocated, wipe and free() it). RAPPORT_INVALID for n_uses not 1
+ * to 255. */
 int rapport_node_ticket(struct rapport_node *node, const struct rapport_invite *invite,
                         char **text);
 
@@ -331,6 +339,7 @@ struct rapport_ticket_info {
     struct rapport_address addresses[6];
     size_t n_addresses;
 };
+/* Reads a ticket. Returns 0 or MALFORMED, TRUNCATED, VERSION, LIMIT. */
 int rapport_ticket_read(const char *text, size_t len, struct rapport_ticket_info *out);
 
 #endif

@@ -45,8 +45,8 @@ struct batch {
     size_t n_records;
     const struct batch_note *notes;
     size_t n_notes;
-    bool applied; /* the cache holds every delta up to and with this batch: set the record "applied" (8 bytes,
-                     big-endian) to the newest arrival number */
+    bool applied; /* the cache holds every delta up to and with this batch: set the record "applied"
+                     (8 bytes, big-endian) to the newest arrival number */
 };
 
 enum load_kind {

@@ -1,0 +1,179 @@
+/*
+ * dial.c - whom to dial and when: the table of candidates. Addresses are hints; identity is the key
+ * that answers.
+ *
+ * Backoff: 1 s, doubled up to 30 s, with up to a quarter of jitter; a candidate whose device is
+ * connected, or which turned out to be ourselves, is not dialled. Remembered across starts:
+ * addresses where a session was made.
+ *
+ *   record "local/peers": array of [family, address bin, port, device bin 16 or empty]
+ */
+#include "node/parts.h"
+
+#include <stdlib.h>
+
+static bool same_address(const struct rapport_address *a, const struct rapport_address *b)
+{
+    size_t len = a->family == 4 ? 4 : 16;
+    return a->family == b->family && a->port == b->port && a->scope == b->scope &&
+           memcmp(a->bytes, b->bytes, len) == 0;
+}
+
+/* The one to give up for a new address: never dialled with success, not typed by the person. */
+static struct candidate *candidate_room(struct rapport_node *n)
+{
+    if (n->n_candidates < NODE_MOST_CANDIDATES) {
+        struct candidate *c = calloc(1, sizeof *c);
+        if (c)
+            n->candidates[n->n_candidates++] = c;
+        return c;
+    }
+    for (size_t i = 0; i < n->n_candidates; i++) {
+        struct candidate *c = n->candidates[i];
+        if (!c->dial && !c->conn && c->failures > 3 && c->source != RAPPORT_SOURCE_STATIC) {
+            *c = (struct candidate){0};
+            return c;
+        }
+    }
+    return NULL;
+}
+
+struct candidate *candidate_add(struct rapport_node *n, const struct rapport_address *address,
+                                enum rapport_source source)
+{
+    if ((address->family != 4 && address->family != 6) || !address->port)
+        return NULL;
+    for (size_t i = 0; i < n->n_candidates; i++)
+        if (same_address(&n->candidates[i]->address, address)) {
+            if (source < n->candidates[i]->source)
+                n->candidates[i]->source = source;
+            return n->candidates[i];
+        }
+    struct candidate *c = candidate_room(n);
+    if (!c)
+        return NULL;
+    c->address = *address;
+    c->source = source;
+    c->next_try = n->now;
+    return c;
+}
+
+struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial)
+{
+    for (size_t i = 0; i < n->n_candidates; i++)
+        if (n->candidates[i]->dial == dial)
+            return n->candidates[i];
+    return NULL;
+}
+
+void candidate_failed(struct rapport_node *n, struct candidate *c, int error)
+{
+    c->dial = 0;
+    c->last_error = error;
+    uint64_t wait = NODE_DIAL_FIRST_MS;
+    for (unsigned i = 0; i < c->failures && wait < NODE_DIAL_MOST_MS; i++)
+        wait *= 2;
+    if (wait > NODE_DIAL_MOST_MS)
+        wait = NODE_DIAL_MOST_MS;
+    c->failures++;
+    c->next_try = n->now + wait + rng_below(&n->rng, wait / 4 + 1);
+}
+
+static bool device_is_linked(const struct rapport_node *n, const struct candidate *c)
+{
+    for (const struct link *l = n->links; c->has_device && l; l = l->next)
+        if (l->has_device && memcmp(l->device, c->device, sizeof l->device) == 0)
+            return true;
+    return false;
+}
+
+static bool may_dial(const struct rapport_node *n, const struct candidate *c)
+{
+    return !c->dial && !c->conn && !c->is_self && !device_is_linked(n, c);
+}
+
+static void dial(struct rapport_node *n, struct candidate *c)
+{
+    struct node_effect *e = effect_push(n, RAPPORT_EFFECT_DIAL);
+    if (!e)
+        return;
+    c->dial = e->effect.dial = ++n->last_dial;
+    e->effect.address = c->address;
+}
+
+void dial_due(struct rapport_node *n)
+{
+    if (n->phase != PHASE_READY && n->phase != PHASE_JOINING)
+        return;
+    for (size_t i = 0; i < n->n_candidates; i++)
+        if (n->candidates[i]->next_try <= n->now && may_dial(n, n->candidates[i]))
+            dial(n, n->candidates[i]);
+}
+
+rapport_time_ms dial_deadline(const struct rapport_node *n)
+{
+    rapport_time_ms at = UINT64_MAX;
+    for (size_t i = 0; i < n->n_candidates; i++)
+        if (n->candidates[i]->next_try < at && may_dial(n, n->candidates[i]))
+            at = n->candidates[i]->next_try;
+    return at;
+}
+
+void candidates_encode(const struct rapport_node *n, struct buf *out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n->n_candidates; i++)
+        kept += n->candidates[i]->keep;
+    mp_put_array(out, kept);
+    for (size_t i = 0; i < n->n_candidates; i++) {
+        const struct candidate *c = n->candidates[i];
+        if (!c->keep)
+            continue;
+        mp_put_array(out, 4);
+        mp_put_u64(out, c->address.family);
+        mp_put_bin(out, c->address.bytes, sizeof c->address.bytes);
+        mp_put_u64(out, c->address.port);
+        mp_put_bin(out, c->device, c->has_device ? sizeof c->device : 0);
+    }
+}
+
+static void read_candidate(struct rapport_node *n, struct mp_array *row)
+{
+    struct rapport_address address = {0};
+    address.family = (uint8_t)mp_u64(row, 6);
+    mp_bin_copy(row, address.bytes, sizeof address.bytes);
+    address.port = (uint16_t)mp_u64(row, UINT16_MAX);
+    struct slice device = mp_bin(row, 0, ID_BYTES);
+    if (mp_end(row))
+        return;
+    struct candidate *c = candidate_add(n, &address, RAPPORT_SOURCE_REMEMBERED);
+    if (!c)
+        return;
+    c->keep = true;
+    c->has_device = device.len == ID_BYTES;
+    if (c->has_device)
+        memcpy(c->device, device.ptr, ID_BYTES);
+}
+
+int candidates_decode(struct rapport_node *n, struct slice bytes)
+{
+    struct mp_doc doc;
+    int error = mp_open(&doc, bytes, NODE_MOST_CANDIDATES * 5 + 1);
+    if (error)
+        return error;
+    struct mp_array rows = mp_root(&doc, &error);
+    while (mp_more(&rows)) {
+        struct mp_array row = mp_sub(&rows, 4, 4);
+        read_candidate(n, &row);
+    }
+    error = mp_end(&rows);
+    mp_close(&doc);
+    return error;
+}
+
+void candidates_clear(struct rapport_node *n)
+{
+    for (size_t i = 0; i < n->n_candidates; i++)
+        free(n->candidates[i]);
+    n->n_candidates = 0;
+}

@@ -1,0 +1,285 @@
+/*
+ * ingest.c - deltas of others: from a DELTAS message into log, batch, report and books.
+ *
+ * A run that lacks a dep is parked (bounded; what falls out is asked for again by the books' stall
+ * rule) and tried again when that dep's log has moved. Nothing here needs keys but delta_apply: a
+ * payload that does not open is carried on.
+ */
+#include "node/parts.h"
+
+#include <stdlib.h>
+
+/* A decoded run in memory of its own. */
+struct decoded {
+    struct delta *deltas;
+    struct buf *bytes;
+    size_t n;
+};
+
+static void decoded_clear(struct decoded *run)
+{
+    for (size_t i = 0; run->bytes && i < run->n; i++)
+        buf_clear(&run->bytes[i]);
+    free(run->bytes);
+    free(run->deltas);
+    *run = (struct decoded){0};
+}
+
+static int decoded_reserve(struct decoded *run, size_t n)
+{
+    run->deltas = malloc(n * sizeof *run->deltas);
+    run->bytes = calloc(n, sizeof *run->bytes);
+    return run->deltas && run->bytes ? 0 : RAPPORT_NOMEM;
+}
+
+/* Puts log id and prev back and decodes; stops at the first delta that is not well formed. */
+static int decode_message(const struct rapport_node *n, const struct message_deltas *m,
+                          struct decoded *run)
+{
+    int error = decoded_reserve(run, m->n);
+    struct slice prev = m->prev;
+    while (!error && run->n < m->n) {
+        struct buf *bytes = &run->bytes[run->n];
+        error = delta_restore(m->deltas[run->n], m->log, prev, bytes);
+        if (!error)
+            error = delta_decode(buf_slice(bytes), n->report_id, &run->deltas[run->n]);
+        if (!error) {
+            prev = slice_of(run->deltas[run->n].hash, HASH_BYTES);
+            run->n++;
+        } else {
+            buf_clear(bytes);
+        }
+    }
+    return error;
+}
+
+static int decode_parked(const struct rapport_node *n, const struct parked *p, struct decoded *run)
+{
+    int error = decoded_reserve(run, LOG_RUN_MOST);
+    struct slice rest = buf_slice(&p->bytes);
+    while (!error && rest.len && run->n < LOG_RUN_MOST) {
+        size_t len = 0;
+        error = mp_check_prefix(rest, MP_MOST_ITEMS, &len);
+        if (!error)
+            error = delta_decode(slice_of(rest.ptr, len), n->report_id, &run->deltas[run->n]);
+        if (!error) {
+            rest = slice_skip(rest, len);
+            run->n++;
+        }
+    }
+    return error;
+}
+
+/* What the head of d's log now implies of other logs: exact where a dep was itself a head, else
+ * only that dep. */
+static int past_learn(struct rapport_node *n, const struct delta *d)
+{
+    if (!d->n_deps)
+        return 0;
+    struct have *past = map_get(&n->pasts, d->log);
+    if (!past) {
+        past = calloc(1, sizeof *past);
+        if (!past || map_put(&n->pasts, d->log, past)) {
+            free(past);
+            return RAPPORT_NOMEM;
+        }
+    }
+    int error = 0;
+    for (size_t i = 0; i < d->n_deps && !error; i++) {
+        error = have_raise(past, d->deps[i].log, d->deps[i].end);
+        const struct log *dep = log_find(&n->logs, d->deps[i].log);
+        const struct have *further = map_get(&n->pasts, d->deps[i].log);
+        if (!dep || dep->next != d->deps[i].end || !further || further == past)
+            continue;
+        for (size_t k = 0; k < further->n && !error; k++)
+            error = have_raise(past, further->rows[k].log, further->rows[k].next);
+    }
+    return error;
+}
+
+static void recent_drop_oldest(struct rapport_node *n)
+{
+    struct recent *oldest = n->recent;
+    n->recent = oldest->next;
+    if (!n->recent)
+        n->recent_last = &n->recent;
+    n->recent_bytes -= oldest->bytes.len;
+    buf_clear(&oldest->bytes);
+    free(oldest);
+}
+
+static void recent_add(struct rapport_node *n, const struct delta *d)
+{
+    struct recent *r = calloc(1, sizeof *r);
+    if (r)
+        buf_append_slice(&r->bytes, d->bytes);
+    if (!r || buf_error(&r->bytes)) {
+        free(r);
+        return;
+    }
+    memcpy(r->log, d->log, sizeof r->log);
+    r->first = d->first;
+    r->end = d->end;
+    *n->recent_last = r;
+    n->recent_last = &r->next;
+    n->recent_bytes += r->bytes.len;
+    while (n->recent_bytes > NODE_RECENT_BYTES && n->recent != r)
+        recent_drop_oldest(n);
+}
+
+const struct recent *recent_find(const struct rapport_node *n, const uint8_t log[LOG_ID_BYTES],
+                                 uint64_t from)
+{
+    for (const struct recent *r = n->recent; r; r = r->next)
+        if (r->first <= from && from < r->end && memcmp(r->log, log, LOG_ID_BYTES) == 0)
+            return r;
+    return NULL;
+}
+
+void delta_apply(struct rapport_node *n, const struct delta *d)
+{
+    const struct log *log = log_find(&n->logs, d->log);
+    const struct epoch_keys *epoch = NULL;
+    for (size_t i = 0; i < n->n_epochs && !epoch; i++)
+        if (memcmp(n->epochs[i].id, d->epoch, EPOCH_ID_BYTES) == 0)
+            epoch = &n->epochs[i];
+    if (!log || !epoch)
+        return;
+    struct buf plain = BUF_INIT;
+    int error = delta_open(d, epoch, &plain);
+    if (!error)
+        error = report_apply(n->report, d, log->origin, buf_slice(&plain));
+    if (error == RAPPORT_NOMEM)
+        node_fail(n, error);
+    buf_wipe(&plain);
+    n->cache_dirty = true;
+}
+
+void delta_taken(struct rapport_node *n, const struct delta *d, uint32_t from_link)
+{
+    job_add_delta(n, d);
+    recent_add(n, d);
+    if (past_learn(n, d))
+        node_fail(n, RAPPORT_NOMEM);
+    if (from_link == GOSSIP_LOCAL)
+        return; /* applied when it was typed, and told to peers once it is written */
+    delta_apply(n, d);
+    if (gossip_our_have(n->gossip, d->log, d->end, false, from_link, n->now))
+        node_fail(n, RAPPORT_NOMEM);
+}
+
+static void parked_remove(struct rapport_node *n, struct parked **at)
+{
+    struct parked *p = *at;
+    *at = p->next;
+    if (!*at)
+        n->parked_last = at;
+    n->n_parked--;
+    n->parked_bytes -= p->bytes.len;
+    buf_clear(&p->bytes);
+    free(p);
+}
+
+static void park(struct rapport_node *n, const struct decoded *run, size_t from,
+                 const struct delta_dep *missing)
+{
+    if (n->n_parked == NODE_MOST_PARKED || n->parked_bytes > NODE_MOST_PARKED_BYTES)
+        return;
+    struct parked *p = calloc(1, sizeof *p);
+    for (size_t i = from; p && i < run->n; i++)
+        buf_append_slice(&p->bytes, run->deltas[i].bytes);
+    if (!p || buf_error(&p->bytes)) {
+        free(p);
+        return;
+    }
+    memcpy(p->log, run->deltas[from].log, sizeof p->log);
+    p->missing = *missing;
+    *n->parked_last = p;
+    n->parked_last = &p->next;
+    n->n_parked++;
+    n->parked_bytes += p->bytes.len;
+}
+
+/* Takes a decoded run. Returns true when a log moved. */
+static bool take(struct rapport_node *n, struct link *l, const struct decoded *run)
+{
+    struct log_outcome outcome;
+    if (log_accept(&n->logs, run->deltas, run->n, &outcome)) {
+        node_fail(n, RAPPORT_NOMEM);
+        return false;
+    }
+    for (size_t i = 0; i < outcome.n_accepted; i++)
+        delta_taken(n, &run->deltas[outcome.n_known + i], l ? l->conn : NODE_NO_LINK);
+    size_t stopped = outcome.n_known + outcome.n_accepted;
+    switch (outcome.stop) {
+    case LOG_ALL:
+        if (l && !outcome.n_accepted)
+            gossip_duplicate(n->gossip, l->conn, run->deltas[0].log, run->deltas[run->n - 1].end,
+                             n->now);
+        break;
+    case LOG_MISSING:
+        park(n, run, stopped, &outcome.missing);
+        break;
+    case LOG_GAP: /* the books ask again */
+    case LOG_FORKED:
+        break;
+    case LOG_INVALID:
+        if (l)
+            l->refused = outcome.error;
+        break;
+    }
+    return outcome.n_accepted > 0;
+}
+
+static bool dep_is_here(const struct rapport_node *n, const struct delta_dep *dep)
+{
+    const struct log *log = log_find(&n->logs, dep->log);
+    return log && log->next >= dep->end;
+}
+
+static void retry_parked(struct rapport_node *n)
+{
+    for (bool moved = true; moved && !n->failure;) {
+        moved = false;
+        for (struct parked **at = &n->parked; *at && !moved;) {
+            if (!dep_is_here(n, &(*at)->missing)) {
+                at = &(*at)->next;
+                continue;
+            }
+            struct decoded run = {0};
+            struct parked taken = **at;
+            (*at)->bytes = BUF_INIT; /* `taken` owns them now */
+            n->parked_bytes -= taken.bytes.len;
+            parked_remove(n, at);
+            if (decode_parked(n, &taken, &run) == RAPPORT_NOMEM)
+                node_fail(n, RAPPORT_NOMEM);
+            if (run.n)
+                moved = take(n, NULL, &run);
+            decoded_clear(&run);
+            buf_clear(&taken.bytes);
+        }
+    }
+}
+
+void ingest_run(struct rapport_node *n, struct link *l, const struct message_deltas *m)
+{
+    if (n->index != INDEX_DONE || n->failure)
+        return; /* asked for again by the books */
+    struct decoded run = {0};
+    int error = decode_message(n, m, &run);
+    if (error == RAPPORT_NOMEM)
+        node_fail(n, error);
+    else if (error)
+        l->refused = error;
+    if (run.n && take(n, l, &run))
+        retry_parked(n);
+    decoded_clear(&run);
+}
+
+void ingest_clear(struct rapport_node *n)
+{
+    while (n->parked)
+        parked_remove(n, &n->parked);
+    while (n->recent)
+        recent_drop_oldest(n);
+}

@@ -1,0 +1,198 @@
+/*
+ * node.h - the inside of a node, shared by the files of this folder only.
+ *
+ * The node owns: the report (what the deltas mean), the log set (which deltas are here), the draft
+ * (what this device typed and not sealed yet), links (one session each), candidates (whom to dial),
+ * the queue of effects, and the store jobs under way. Every public call ends in node_settle, which
+ * turns what changed into effects.
+ */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "base/arena.h"
+#include "crypto/random.h"
+#include "crypto/ticket.h"
+#include "log/batch.h"
+#include "log/have.h"
+#include "rapport/rapport.h"
+#include "report/report.h"
+#include "sync/gossip.h"
+#include "sync/session.h"
+
+enum {
+    NODE_MOST_EPOCHS = 256, /* fits one WELCOME */
+    NODE_MOST_CANDIDATES = 512,
+    NODE_MOST_PARKED = 1024, /* deltas that wait for a dep */
+    NODE_MOST_PARKED_BYTES = 16 << 20,
+    NODE_RECENT_BYTES = 1 << 20, /* newest deltas kept for live push without a load */
+    NODE_TYPING_MS = 40,         /* a draft leaves at most this often */
+    NODE_CACHE_MS = 5000,        /* a changed note's cache is saved at most this often */
+    NODE_DIGEST_MS = 200,        /* a new digest is told to peers at most this often */
+    NODE_DIAL_FIRST_MS = 1000,
+    NODE_DIAL_MOST_MS = 30000,
+    NODE_LOAD_BYTES = 256 * 1024, /* of one load of deltas */
+    NODE_LOADED_NOTES = 256,      /* texts kept in memory beyond those in use */
+};
+
+/* Stands for a link that is gone, where the books want to know who brought a delta. */
+#define NODE_NO_LINK (GOSSIP_LOCAL - 1)
+
+/* An effect with the memory that it points to. */
+struct node_effect {
+    struct rapport_effect effect;
+    struct buf bytes;
+    struct load load;
+    struct node_effect *next;
+};
+
+/* A batch on its way to the disk; freed when it is stored. */
+struct store_job {
+    uint64_t id;
+    struct batch batch;
+    struct buf deltas, records, notes; /* arrays of batch_delta, batch_record, batch_note */
+    struct arena memory;               /* the bytes that those point to */
+    struct have heights;               /* of all logs that it brings */
+    bool written;
+    struct store_job *next;
+};
+
+/* The rest of a run whose first delta lacks a dep: full deltas one after another. */
+struct parked {
+    struct buf bytes;
+    struct delta_dep missing;
+    uint8_t log[LOG_ID_BYTES];
+    struct parked *next;
+};
+
+/* One of the newest deltas, for live push. */
+struct recent {
+    uint8_t log[LOG_ID_BYTES];
+    uint64_t first, end;
+    struct buf bytes;
+    struct recent *next;
+};
+
+struct candidate {
+    struct rapport_address address;
+    enum rapport_source source;
+    uint8_t device[ID_BYTES];
+    bool has_device, is_self, keep; /* keep: remembered across starts */
+    uint32_t dial;                  /* under way, else 0 */
+    uint32_t conn;                  /* connected, else 0 */
+    unsigned failures;
+    rapport_time_ms next_try;
+    int last_error;
+    size_t epoch_try; /* which epoch's psk the next dial uses, counted from the newest */
+};
+
+enum link_role {
+    LINK_MEMBER, /* both are in the roster */
+    LINK_JOINER, /* we redeem our ticket there */
+    LINK_ISSUER, /* it redeems a ticket here */
+};
+
+/* One connection. */
+struct link {
+    uint32_t conn;
+    bool dialler, ready; /* ready: HELLO said, in the books */
+    enum link_role role;
+    struct session *session;
+    struct candidate *candidate; /* NULL: inbound and not remembered */
+    struct rapport_address address;
+    uint8_t device[ID_BYTES], noise_public[32];
+    bool has_device;
+    uint8_t handshake_hash[64];
+    size_t n_epoch_psks;    /* listener: how many of its psks are epochs'; the rest are invites' */
+    uint8_t (*invites)[32]; /* public keys of those invites, owned */
+    uint8_t invite[32];     /* public key, for LINK_ISSUER */
+    uint64_t welcome_after; /* store job after which WELCOME is sent; 0 none */
+    int refused;            /* it sent what is against the rules: the error */
+    bool blocked;           /* the driver's queue is above the high water */
+    size_t n_sent;          /* bytes handed out since the last DRAINED */
+    uint64_t load;          /* a load of deltas under way for it, 0 none */
+    struct gossip_run run;  /* what that load is for */
+    struct run *loaded;     /* deltas that came by it so far */
+    uint8_t digest[16], have_digest[16], digest_told[16];
+    bool digest_known;
+    rapport_time_ms digest_told_at;
+    uint64_t last_heard_wall_ms;
+    struct link *next;
+};
+
+enum node_phase {
+    PHASE_RECORDS,
+    PHASE_HEADS,
+    PHASE_NOTES,
+    PHASE_REPLAY,  /* OPEN: loads, in this order */
+    PHASE_JOINING, /* waits for WELCOME */
+    PHASE_READY,
+};
+
+enum index_state {
+    INDEX_NONE,
+    INDEX_LOADING,
+    INDEX_DONE
+};
+
+struct rapport_node {
+    enum node_phase phase;
+    int failure;
+    rapport_time_ms now;
+    uint64_t wall_ms;
+    struct rng rng;
+    struct device_keys keys;
+    struct device_card card;
+    char name[DEVICE_MOST_NAME + 1];
+    bool new_log, online;
+
+    bool has_report;
+    uint8_t report_id[REPORT_ID_BYTES];
+    struct ticket ticket; /* JOIN */
+    bool has_ticket;
+    struct epoch_keys *epochs; /* oldest first */
+    size_t n_epochs;
+
+    struct report *report;
+    struct log_set logs;
+    enum index_state index;
+    uint8_t own_log[LOG_ID_BYTES], own_origin[ORIGIN_BYTES];
+    bool has_own_log;
+    struct draft *draft; /* NULL until the first edit */
+    bool flush;          /* seal and save the cache in this step */
+    rapport_time_ms sealed_at, named_at, cached_at;
+    struct have named; /* heights of other logs that our log's deps name or imply */
+    struct map pasts;  /* struct have *, by log: what each log's head implies of others */
+    bool cache_dirty;
+
+    struct link *links;
+    struct gossip *gossip;
+    struct candidate *candidates[NODE_MOST_CANDIDATES];
+    size_t n_candidates;
+    bool peers_dirty;
+    struct rapport_address listen[8];
+    size_t n_listen;
+    uint32_t last_dial;
+
+    struct parked *parked, **parked_last;
+    size_t n_parked, parked_bytes;
+    struct recent *recent, **recent_last;
+    size_t recent_bytes;
+    struct have durable; /* heights on our disk: what we acknowledge */
+
+    struct store_job *jobs, **jobs_last; /* oldest first */
+    struct store_job *open_job;          /* being filled in this step */
+    uint64_t last_store, last_load;
+    uint64_t phase_load; /* the load of the current phase, or of the index */
+    size_t replay_rows;  /* that the load under way has brought */
+    uint64_t replayed;   /* arrival number of the newest delta applied */
+    uint64_t note_load;  /* one note is loaded at a time; 0 none */
+    uint8_t note_load_id[NOTE_ID_BYTES];
+    struct buf note_loaded; /* its stored form as it came */
+    bool note_wanted;       /* somebody asked for note_want */
+    uint8_t note_want[NOTE_ID_BYTES];
+
+    struct node_effect *effects, **effects_last, *given;
+    char *text_out; /* what an accessor lent out last */
+};
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * parts.h - what the files of this folder offer each other. Nothing here is for other layers.
+ *
+ * Functions that return void report running out of memory and damaged data through node_fail, which
+ * sticks.
+ */
+#ifndef NODE_PARTS_H
+#define NODE_PARTS_H
+
+#include "node/node.h"
+
+/* node.c */
+
+/* The first failure sticks: the node takes no more edits and sends no more deltas of its own. */
+void node_fail(struct rapport_node *n, int error);
+
+/* effects.c */
+
+/* Appends an effect of this kind; NULL when out of memory (the node has failed then). */
+struct node_effect *effect_push(struct rapport_node *n, enum rapport_effect_kind kind);
+/* Frees all that is queued. */
+void effects_clear(struct rapport_node *n);
+/* Asks the driver to load; returns the load's number, 0 when out of memory. */
+uint64_t load_push(struct rapport_node *n, const struct load *request);
+/* Each adds to the batch of this step. job_add_delta returns the batch's number, 0 when out of
+ * memory. */
+uint64_t job_add_delta(struct rapport_node *n, const struct delta *d);
+/* Adds a record. */
+void job_add_record(struct rapport_node *n, const char *key, struct slice value);
+/* Adds a note's cache; stored with ptr NULL leaves that column as it is. */
+void job_add_note(struct rapport_node *n, const uint8_t id[NOTE_ID_BYTES], struct slice meta,
+                  struct slice stored);
+/* Declares that cache and deltas agree with this batch. */
+void job_mark_applied(struct rapport_node *n);
+/* Sends the batch of this step on its way, if there is one. */
+void job_close(struct rapport_node *n);
+/* Frees all batches. */
+void jobs_clear(struct rapport_node *n);
+/* The driver's answers. */
+void job_written(struct rapport_node *n, uint64_t id);
+/* The driver says STORED: the batches up to `id` are durable; peers are told. */
+void job_stored(struct rapport_node *n, uint64_t id);
+
+/* start.c */
+
+/* Asks for what the current phase needs. */
+void start_phase(struct rapport_node *n, enum node_phase phase);
+/* Rows and end of a load of start-up, replay or index. */
+void start_row(struct rapport_node *n, const struct load_row *row);
+/* The end of such a load: the next phase, or the end of start-up. */
+void start_end(struct rapport_node *n, int error);
+/* The report's identity becomes known: sets up the log set. */
+void node_set_report(struct rapport_node *n, const uint8_t report_id[REPORT_ID_BYTES]);
+/* Adds an epoch (a repeated one is ignored). Returns 0, RAPPORT_NOMEM or RAPPORT_LIMIT. */
+int node_add_epoch(struct rapport_node *n, const uint8_t secret[EPOCH_SECRET_BYTES]);
+/* Writes epochs, report id and peers as records of this step's batch. */
+void node_save_identity(struct rapport_node *n);
+/* Asks for the index of deltas once; runs that come before it is here wait. */
+void start_index(struct rapport_node *n);
+/* Makes a new report with this title: genesis, first epoch, settings. Returns 0 or an error. */
+int start_init(struct rapport_node *n, const char *title);
+
+/* edits.c */
+
+/* Carries out a local edit. Returns 0, RAPPORT_AGAIN or why it was refused. */
+int node_edit(struct rapport_node *n, const struct rapport_edit *edit);
+/* Admits a device by an invite: an event of our log, sealed at once; returns the store job that
+ * brings it, or 0. */
+uint64_t node_admit(struct rapport_node *n, const struct device_card *card,
+                    const uint8_t invite_public[32]);
+/* Applies and seals the genesis record, the first event of a report. Returns 0 or an error. */
+int node_genesis(struct rapport_node *n, struct slice genesis);
+/* Reads what rapport_node_note_version wrote. Returns 0 or RAPPORT_MALFORMED. */
+int version_read(struct rapport_version version, struct rapport_text_id *ids, size_t max,
+                 size_t *n_ids);
+/* Turns the draft into deltas. */
+void node_seal(struct rapport_node *n);
+/* When the draft is due; UINT64_MAX without one. */
+rapport_time_ms draft_deadline(const struct rapport_node *n);
+
+/* ingest.c */
+
+/* Takes a DELTAS message of a link. */
+void ingest_run(struct rapport_node *n, struct link *l, const struct message_deltas *m);
+/* A delta is now part of its log: into the batch, the recent ones, the books and (not for own ones)
+ * the report. */
+void delta_taken(struct rapport_node *n, const struct delta *d, uint32_t from_link);
+/* Opens and applies a delta. */
+void delta_apply(struct rapport_node *n, const struct delta *d);
+/* The newest deltas of a log from `from` on that are still in memory, or NULL. */
+const struct recent *recent_find(const struct rapport_node *n, const uint8_t log[LOG_ID_BYTES],
+                                 uint64_t from);
+/* Frees what is parked and the newest deltas. */
+void ingest_clear(struct rapport_node *n);
+
+/* notes.c: texts in memory */
+
+/* Makes sure that the note's text is there. Returns 0, or RAPPORT_AGAIN after asking for it. */
+int note_need(struct rapport_node *n, struct note *note);
+/* The stored form of the note under load. */
+void note_row(struct rapport_node *n, const struct load_row *row);
+/* The end of that load: its text is in memory, waiting events are applied. */
+void note_end(struct rapport_node *n, int error);
+/* Asks for the next text that somebody waits for. */
+void notes_load_wanted(struct rapport_node *n);
+/* Saves changed notes and the state into this step's batch. */
+void cache_save(struct rapport_node *n);
+/* Emits CHANGED for each note that changed. */
+void notes_tell_changed(struct rapport_node *n);
+
+/* links.c */
+
+/* CONNECTED: a session begins. */
+void link_open(struct rapport_node *n, const struct rapport_event *e);
+/* RECEIVED: bytes for a session. */
+void link_receive(struct rapport_node *n, const struct rapport_event *e);
+/* CLOSED by the other side or the network. */
+void link_closed(struct rapport_node *n, const struct rapport_event *e);
+/* The link of this connection, or NULL. */
+struct link *link_find(const struct rapport_node *n, uint32_t conn);
+/* Ends a connection from our side: BYE when it was up, CLOSE, and the candidate's backoff. */
+void link_end(struct rapport_node *n, struct link *l, enum bye_code code, int error);
+/* Hands the session's bytes to the driver. */
+void link_send(struct rapport_node *n, struct link *l);
+/* Ends every link with BYE. */
+void links_end_all(struct rapport_node *n);
+/* Bytes that sessions want to send become SEND effects. */
+void links_send(struct rapport_node *n);
+/* Does what is due by time in sessions and books. */
+void links_tick(struct rapport_node *n);
+/* When links_tick has something to do. */
+rapport_time_ms links_deadline(const struct rapport_node *n);
+/* A batch is on the disk: welcomes that waited for it go out. */
+void links_stored(struct rapport_node *n, uint64_t store);
+/* Queues one encoded message. */
+void link_message(struct rapport_node *n, struct link *l, struct slice message);
+
+/* receive.c */
+
+/* What a session said. Returns false when the link is gone. */
+bool link_event(struct rapport_node *n, struct link *l, const struct session_event *e);
+/* Says HELLO and enters the books: both sides are members now. */
+void link_greet(struct rapport_node *n, struct link *l);
+/* Admitted: sends the genesis record and the epochs, then greets. */
+void link_welcome(struct rapport_node *n, struct link *l);
+/* Tells digests that changed. */
+void link_tell_digest(struct rapport_node *n, struct link *l);
+
+/* serve.c */
+
+/* Sends what the books say: rows, needs, runs. */
+void links_serve(struct rapport_node *n);
+/* A delta that a load for this link has brought. */
+void serve_row(struct rapport_node *n, struct link *l, const struct load_row *row);
+/* The end of that load: what it brought is sent. */
+void serve_end(struct rapport_node *n, struct link *l);
+/* Frees what a link's load has brought so far. */
+void serve_forget(struct link *l);
+
+/* dial.c */
+
+/* Adds an address, or finds it. NULL when it is unusable or there is no room. */
+struct candidate *candidate_add(struct rapport_node *n, const struct rapport_address *address,
+                                enum rapport_source source);
+/* The candidate of a dial under way, or NULL. */
+struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial);
+/* A dial or connection ended: sets the backoff. */
+void candidate_failed(struct rapport_node *n, struct candidate *c, int error);
+/* Dials who is due. */
+void dial_due(struct rapport_node *n);
+/* When dial_due has something to do. */
+rapport_time_ms dial_deadline(const struct rapport_node *n);
+/* Appends the record "local/peers". */
+void candidates_encode(const struct rapport_node *n, struct buf *out);
+/* Reads it. Returns 0 or an error. */
+int candidates_decode(struct rapport_node *n, struct slice bytes);
+/* Frees the table. */
+void candidates_clear(struct rapport_node *n);
+
+#endif
