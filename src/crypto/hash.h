@@ -20,6 +20,7 @@ enum {
     HASH_MOST_BYTES = 64,     /* the longest output and the longest key */
 };
 
+/* Keep it on the stack: libsodium aligns its state to 64 bytes, which malloc does not promise. */
 struct hash {
     crypto_generichash_blake2b_state state;
     size_t out_len; /* bytes */
