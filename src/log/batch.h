@@ -49,17 +49,25 @@ struct batch {
                      (8 bytes, big-endian) to the newest arrival number */
 };
 
+/* What comes back, row by row. Of a forked log only the chain that its head stands on comes with
+   HEADS, INDEX and DELTAS; ARRIVED gives every delta. */
 enum load_kind {
-    LOAD_HEADS,   /* rows: log, value = origin, end, lamport, hash: each log's head, in order of
-                     arrival of its first */
-    LOAD_INDEX,   /* rows: log, end, lamport, hash of every delta, ascending by (log, end) */
-    LOAD_RECORDS, /* rows: key, value */
-    LOAD_NOTES,   /* rows: note, value = meta, in order of note id */
-    LOAD_NOTE,    /* one row: note, value = stored form; no row when there is none. Input: note */
-    LOAD_DELTAS,  /* rows: bytes of deltas of `log` that end after `from`, ascending. Input: log,
-                     from, max_bytes */
-    LOAD_ARRIVED, /* rows: arrival, bytes of deltas with an arrival number > from, ascending. Input:
-                     from, max_bytes */
+    /* log, value = origin, end, lamport, hash: each log's head, in order of arrival of its first */
+    LOAD_HEADS,
+    /* log, end, lamport, hash of every delta: log after log as above, ascending by end */
+    LOAD_INDEX,
+    /* key, value; ascending by key */
+    LOAD_RECORDS,
+    /* note, value = meta; ascending by note id */
+    LOAD_NOTES,
+    /* one row: note, value = stored form; no row when there is none. Input: note */
+    LOAD_NOTE,
+    /* arrival, value = bytes of deltas of `log` that end after `from`, ascending by end. Input:
+       log, from, max_bytes */
+    LOAD_DELTAS,
+    /* arrival, value = bytes of deltas with an arrival number > from, ascending. Input: from,
+       max_bytes */
+    LOAD_ARRIVED,
 };
 
 struct load {
