@@ -279,6 +279,19 @@ const char *rapport_node_setting(struct rapport_node *node, const char *key);
 /* See CONTRACT: equal digests mean equal reports. RAPPORT_AGAIN while notes wait for their text. */
 int rapport_node_digest(struct rapport_node *node, uint8_t out[RAPPORT_DIGEST_BYTES]);
 
+/* The id of this device's log; false before its first event. */
+bool rapport_node_own_log(const struct rapport_node *node, uint8_t out[16]);
+/* The number after the last event of a log that is here; 0 when nothing of it is. */
+uint64_t rapport_node_height(const struct rapport_node *node, const uint8_t log[16]);
+
+/* Deltas that came in since the node was made, the first 10 of each log apart. */
+struct rapport_counters {
+    uint64_t received, taken;           /* copies of all deltas, new ones among them */
+    uint64_t received_late, taken_late; /* the same behind the first 10 of each log */
+};
+/* Reads the counters. */
+void rapport_node_counters(const struct rapport_node *node, struct rapport_counters *out);
+
 struct rapport_member_info {
     uint8_t device[RAPPORT_DEVICE_ID_BYTES];
     const char *name, *role;

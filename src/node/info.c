@@ -213,6 +213,24 @@ int rapport_node_digest(struct rapport_node *n, uint8_t out[RAPPORT_DIGEST_BYTES
     return n->has_report ? report_digest(n->report, &n->logs, out) : RAPPORT_STATE;
 }
 
+bool rapport_node_own_log(const struct rapport_node *n, uint8_t out[16])
+{
+    if (n->has_own_log)
+        memcpy(out, n->own_log, LOG_ID_BYTES);
+    return n->has_own_log;
+}
+
+uint64_t rapport_node_height(const struct rapport_node *n, const uint8_t log_id[16])
+{
+    const struct log *log = n->has_report ? log_find(&n->logs, log_id) : NULL;
+    return log ? log->next : 0;
+}
+
+void rapport_node_counters(const struct rapport_node *n, struct rapport_counters *out)
+{
+    *out = n->counters;
+}
+
 static const char *role_name(enum role role)
 {
     switch (role) {

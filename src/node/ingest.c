@@ -157,6 +157,7 @@ void delta_apply(struct rapport_node *n, const struct delta *d)
 
 void delta_taken(struct rapport_node *n, const struct delta *d, uint32_t from_link)
 {
+    n->digest_valid = false;
     job_add_delta(n, d);
     recent_add(n, d);
     if (past_learn(n, d))
@@ -200,6 +201,32 @@ static void park(struct rapport_node *n, const struct decoded *run, size_t from,
     n->parked_bytes += p->bytes.len;
 }
 
+enum {
+    EARLY_DELTAS = 10
+};
+
+/* Is this one behind the first deltas of its log? Those go everywhere before the links have settled. */
+static bool is_late(const struct log *log, const struct delta *d)
+{
+    size_t at = 0;
+    while (at < log->n_entries && at <= EARLY_DELTAS && log->entries[at].end != d->end)
+        at++;
+    return at >= EARLY_DELTAS;
+}
+
+static void count_copies(struct rapport_node *n, const struct decoded *run,
+                         const struct log_outcome *outcome)
+{
+    const struct log *log = log_find(&n->logs, run->deltas[0].log);
+    for (size_t i = 0; log && i < outcome->n_known + outcome->n_accepted; i++) {
+        bool late = is_late(log, &run->deltas[i]), taken = i >= outcome->n_known;
+        n->counters.received++;
+        n->counters.taken += taken;
+        n->counters.received_late += late;
+        n->counters.taken_late += late && taken;
+    }
+}
+
 /* Takes a decoded run. Returns true when a log moved. */
 static bool take(struct rapport_node *n, struct link *l, const struct decoded *run)
 {
@@ -210,6 +237,7 @@ static bool take(struct rapport_node *n, struct link *l, const struct decoded *r
     }
     for (size_t i = 0; i < outcome.n_accepted; i++)
         delta_taken(n, &run->deltas[outcome.n_known + i], l ? l->conn : NODE_NO_LINK);
+    count_copies(n, run, &outcome);
     size_t stopped = outcome.n_known + outcome.n_accepted;
     switch (outcome.stop) {
     case LOG_ALL:

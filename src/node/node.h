@@ -177,6 +177,9 @@ struct rapport_node {
     size_t n_parked, parked_bytes;
     struct recent *recent, **recent_last;
     size_t recent_bytes;
+    struct rapport_counters counters;
+    bool digest_valid; /* of the digests below, until something changes */
+    uint8_t state_digest[16], have_digest[16];
     struct have durable; /* heights on our disk: what we acknowledge */
 
     struct store_job *jobs, **jobs_last; /* oldest first */

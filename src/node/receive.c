@@ -106,15 +106,15 @@ static bool on_ready(struct rapport_node *n, struct link *l, const uint8_t hash[
 
 static void digests(struct rapport_node *n, uint8_t state[16], uint8_t have[16])
 {
-    struct have rows = HAVE_INIT;
-    memset(state, 0, 16);
-    memset(have, 0, 16);
-    if (!n->has_report)
-        return;
-    if (!have_of(&n->logs, &rows))
-        have_digest(&rows, have);
-    report_digest(n->report, &n->logs, state);
-    have_clear(&rows);
+    if (!n->digest_valid) {
+        struct have rows = HAVE_INIT;
+        if (!have_of(&n->logs, &rows))
+            have_digest(&rows, n->have_digest);
+        n->digest_valid = !report_digest(n->report, &n->logs, n->state_digest);
+        have_clear(&rows);
+    }
+    memcpy(state, n->state_digest, 16);
+    memcpy(have, n->have_digest, 16);
 }
 
 static bool is_link_local(const struct rapport_address *a)
@@ -170,6 +170,8 @@ static void send_ping(struct rapport_node *n, struct link *l,
 void link_tell_digest(struct rapport_node *n, struct link *l)
 {
     uint8_t state[16], have[16];
+    if (report_next_unloaded(n->report) || (n->draft && !draft_is_empty(n->draft)))
+        return; /* a digest in between would only be wrong a moment later */
     digests(n, state, have);
     if (memcmp(state, l->digest_told, sizeof state) != 0)
         send_ping(n, l, (const uint8_t[MESSAGE_COOKIE_BYTES]){0}, true);
