@@ -82,7 +82,7 @@ static inline int pair_send_ping(struct session *s, char c)
 {
     struct buf b = BUF_INIT;
     pair_put_ping(&b, c);
-    int error = session_send(s, buf_slice(&b));
+    int error = buf_error(&b) ? buf_error(&b) : session_send(s, buf_slice(&b));
     buf_clear(&b);
     return error;
 }
