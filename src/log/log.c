@@ -131,7 +131,7 @@ int log_restore_entry(struct log_set *set, const uint8_t id[LOG_ID_BYTES],
                       const struct log_entry *entry)
 {
     struct log *log = log_find(set, id);
-    if (!log || entry->end > log->next)
+    if (!log || entry->end == 0 || entry->end > log->next)
         return RAPPORT_CORRUPT;
     if (entry->end == log->next &&
         (entry->lamport != log->lamport || memcmp(entry->hash, log->head, HASH_BYTES) != 0))

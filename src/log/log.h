@@ -54,9 +54,11 @@ struct log *log_next(const struct log_set *set, size_t *at);
 /* The entry of `log` that ends at `end`, or NULL. */
 const struct log_entry *log_entry_at(const struct log *log, uint64_t end);
 
-/* Restores a head (from the database) without checks; entries come by log_restore_entry in
-   ascending order of end. Returns 0, RAPPORT_NOMEM, or RAPPORT_CORRUPT when the origin does not
-   give the id or the order is wrong. */
+/* Restores a head (from the database) without checks. Its entries come by log_restore_entry, best
+   in ascending order of end; deltas may be appended in between, and an entry that is there already
+   is left alone. Until all are here log_accept must not be called for this log: it would take a
+   known delta for a contradiction. Returns 0, RAPPORT_NOMEM, or RAPPORT_CORRUPT when the origin
+   does not give the id, or an entry is past the head or differs from what is there. */
 int log_restore_head(struct log_set *set, const struct log *head);
 int log_restore_entry(struct log_set *set, const uint8_t id[LOG_ID_BYTES],
                       const struct log_entry *entry);

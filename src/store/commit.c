@@ -222,6 +222,15 @@ static int write_notes(struct store *s, const struct batch *b)
     return error;
 }
 
+/* The cache agrees with every delta that is here, this batch's included. */
+static int write_applied(struct store *s)
+{
+    uint8_t last[8];
+    for (size_t i = 0; i < sizeof last; i++)
+        last[i] = (uint8_t)(s->last >> (56 - 8 * i));
+    return write_pair(s, ST_PUT_RECORD, slice_str("applied"), slice_of(last, sizeof last));
+}
+
 /* ---- transactions ---- */
 
 /* Ends the transaction: commits when error is 0, else rolls back. */
@@ -238,7 +247,7 @@ static int finish(struct store *s, int error)
 
 int store_commit(struct store *s, const struct batch *batch)
 {
-    if (batch->n_deltas == 0 && batch->n_records == 0 && batch->n_notes == 0)
+    if (batch->n_deltas == 0 && batch->n_records == 0 && batch->n_notes == 0 && !batch->applied)
         return 0;
     int error = store_need_logs(s);
     if (!error)
@@ -250,6 +259,8 @@ int store_commit(struct store *s, const struct batch *batch)
         error = write_records(s, batch);
     if (!error)
         error = write_notes(s, batch);
+    if (!error && batch->applied)
+        error = write_applied(s);
     return finish(s, error);
 }
 

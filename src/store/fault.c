@@ -84,11 +84,11 @@ static const char *advice(int error)
     }
 }
 
-/* "PATH: text (detail); advice". Too long a path is cut, never the advice. */
+/* "PATH: text (detail); advice". Of too long a path the front is cut, never the advice. */
 static void compose(struct store *s, int error, const char *text, const char *detail)
 {
     const char *what_to_do = advice(error), *path = s->path ? s->path : "the database";
-    int most = (int)(sizeof s->fault / 2), len = (int)strnlen(path, sizeof s->fault);
+    size_t len = strlen(path), most = sizeof s->fault / 3;
     snprintf(s->fault, sizeof s->fault, "%s%s: %.200s%s%.200s%s%s%s", len > most ? "..." : "",
              len > most ? path + len - most : path, text, detail ? " (" : "", detail ? detail : "",
              detail ? ")" : "", what_to_do ? "; " : "", what_to_do ? what_to_do : "");

@@ -81,6 +81,9 @@ TEST(restore_refuses, "a head or entry that cannot be is CORRUPT and changes not
     CHECK_EQ(log_restore_head(&set, &head), 0);
     CHECK_EQ(log_restore_head(&set, &head), RAPPORT_CORRUPT);
     CHECK_EQ(log_restore_entry(&set, a.id, &entry), 0);
+    entry.hash[0] ^= 1;
+    CHECK_EQ(log_restore_entry(&set, a.id, &entry), RAPPORT_CORRUPT);
+    entry.end = 0;
     CHECK_EQ(log_restore_entry(&set, a.id, &entry), RAPPORT_CORRUPT);
     entry.end = 9;
     CHECK_EQ(log_restore_entry(&set, a.id, &entry), RAPPORT_CORRUPT);
@@ -92,6 +95,33 @@ TEST(restore_refuses, "a head or entry that cannot be is CORRUPT and changes not
     CHECK_EQ(set.by_id.n, 1);
     made_clear(&m);
     log_set_clear(&set);
+}
+
+TEST(restore_late, "entries that come after newer own deltas go to their places; repeats are left")
+{
+    struct log_set set, again;
+    struct author a = author_of(1);
+    struct made m[4];
+    log_set_init(&set, report_id, 1);
+    log_set_init(&again, report_id, 1);
+    for (size_t i = 0; i < 4; i++) {
+        m[i] = author_writes(&a, 2, NULL, 0, 0);
+        CHECK_EQ(log_append_own(&set, &m[i].d), 0);
+        if (i == 1)
+            CHECK_EQ(log_restore_head(&again, log_find(&set, a.id)), 0);
+        if (i >= 2)
+            CHECK_EQ(log_append_own(&again, &m[i].d), 0);
+    }
+    const struct log *log = log_find(&set, a.id), *late = log_find(&again, a.id);
+    for (size_t i = 0; i < 4; i++)
+        CHECK_EQ(log_restore_entry(&again, a.id, &log->entries[i]), 0);
+    CHECK_EQ(late->n_entries, 4);
+    CHECK_BYTES(late->entries, 4 * sizeof late->entries[0], log->entries,
+                4 * sizeof log->entries[0]);
+    for (size_t i = 0; i < 4; i++)
+        made_clear(&m[i]);
+    log_set_clear(&set);
+    log_set_clear(&again);
 }
 
 TEST(restore_no_memory, "each failed allocation while restoring is NOMEM and changes nothing")

@@ -290,6 +290,25 @@ TEST(store_records, "records are set, replaced, emptied and removed; they come i
     store_close(s);
 }
 
+TEST(store_applied, "a batch that says so sets the record to the newest arrival number")
+{
+    struct filled *f = filled_make();
+    struct store *s = open_or_fail(":memory:", STORE_CREATE);
+    struct buf out = BUF_INIT;
+    struct batch batch = {.applied = true};
+    CHECK_EQ(store_commit(s, &batch), 0);
+    print_load(s, &(struct load){.kind = LOAD_RECORDS}, &out);
+    CHECK(strstr(buf_cstr(&out), "key applied value 8 0000000000000000") != NULL);
+    buf_reset(&out);
+    batch = (struct batch){.deltas = f->deltas, .n_deltas = LOGS * EACH, .applied = true};
+    CHECK_EQ(store_commit(s, &batch), 0);
+    print_load(s, &(struct load){.kind = LOAD_RECORDS}, &out);
+    CHECK(strstr(buf_cstr(&out), "key applied value 8 000000000000000f") != NULL);
+    buf_clear(&out);
+    store_close(s);
+    filled_free(f);
+}
+
 TEST(store_key_limit, "a key of 64 bytes fits, one of 65 is refused with all of its batch")
 {
     struct store *s = open_or_fail(":memory:", STORE_CREATE);
