@@ -129,20 +129,10 @@ void schedule_day_name(const char *date, struct buf *out)
     buf_printf(out, "%s %d %s", weekday_name(weekday_of(days)), day, month_name(month));
 }
 
-/* Text of the schedule inside a line of Markdown: what could be markup is escaped. */
-static void put_plain(struct buf *out, const char *text)
-{
-    for (; *text; text++) {
-        if (strchr("\\`*_[]<>&~|#$", *text))
-            buf_u8(out, '\\');
-        buf_u8(out, (uint8_t)*text);
-    }
-}
-
 int talk_note_text(const struct talk *t, struct buf *out)
 {
     buf_append_str(out, "# ");
-    put_plain(out, *t->title ? t->title : "Untitled");
+    put_markdown_plain(out, *t->title ? t->title : "Untitled");
     buf_append_str(out, "\n\n*");
     if (*t->start) {
         schedule_day_name(t->start, out);
@@ -152,11 +142,11 @@ int talk_note_text(const struct talk *t, struct buf *out)
     }
     if (*t->room) {
         buf_append_str(out, ", ");
-        put_plain(out, t->room);
+        put_markdown_plain(out, t->room);
     }
     for (size_t i = 0; i < t->n_persons; i++) {
         buf_append_str(out, i ? ", " : ": ");
-        put_plain(out, t->persons[i]);
+        put_markdown_plain(out, t->persons[i]);
     }
     buf_append_str(out, "*\n\n");
     return buf_error(out);

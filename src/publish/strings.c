@@ -104,6 +104,15 @@ void put_one_line(struct buf *b, struct slice s)
     }
 }
 
+void put_markdown_plain(struct buf *b, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("\\`*_[]<>&~|#$", *text))
+            buf_u8(b, '\\');
+        buf_u8(b, (uint8_t)*text);
+    }
+}
+
 const char *arena_str(struct arena *a, struct slice s)
 {
     return s.len ? arena_copy(a, s.ptr, s.len) : arena_copy(a, "", 0);

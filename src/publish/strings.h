@@ -46,6 +46,9 @@ bool slice_contains_nocase(struct slice s, struct slice what);
  * no UTF-8 as U+FFFD: text for one line. */
 void put_one_line(struct buf *b, struct slice s);
 
+/* Appends text of one line for a place in Markdown where it must not be markup: marks get a backslash. */
+void put_markdown_plain(struct buf *b, const char *text);
+
 /* True for C0 (but LF and TAB), DEL, C1, bidirectional controls and U+FEFF: what no text of a post
  * keeps. */
 bool is_unwanted(uint32_t cp);
