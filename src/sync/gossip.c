@@ -278,6 +278,7 @@ static void note_sender(struct gossip_link *link, const struct gossip_log *log, 
 static void raise_next(struct gossip *g, struct gossip_log *log, uint64_t next)
 {
     uint64_t before = log->next;
+    bool behind = false;
     for (size_t i = 0; i < g->n_links; i++)
         gossip_uncount(g->links[i], log);
     log->next = next;
@@ -287,8 +288,11 @@ static void raise_next(struct gossip *g, struct gossip_log *log, uint64_t next)
         struct gossip_cell *cell = &g->links[i]->cells[log->index];
         gossip_count(g->links[i], log);
         cell->resting = false;
+        behind = behind || cell->peer_next > next;
         gossip_queue_run(g->links[i], log, gossip_from(cell) >= before);
     }
+    if (!behind)
+        log->check_at = GOSSIP_NEVER; /* gossip_tick takes it off the list */
 }
 
 int gossip_our_have(struct gossip *g, const uint8_t id[LOG_ID_BYTES], uint64_t next, bool durable,

@@ -2,9 +2,9 @@
  * gossip_rows.c - which heights and modes to tell on a link, and when (see gossip.h).
  *
  * A row is due at once when the mode changed, soon when the peer sent us the deltas (it waits for
- * the acknowledgement) or was drawn by lot, and after GOSSIP_ALL_MS otherwise; never when the peer
- * knows already, which it also does when we sent it the deltas. Rows that are due together go
- * together.
+ * the acknowledgement) or was drawn by lot, and after GOSSIP_ALL_MS otherwise. A peer that was sent
+ * the deltas knows already; it hears the height after GOSSIP_STALL_MS all the same, in case that it
+ * dropped them. Rows that are due together go together.
  */
 #include "sync/gossip_state.h"
 
@@ -30,7 +30,7 @@ void gossip_row_due(struct gossip_link *link, uint32_t index, uint64_t at)
 void gossip_acknowledge(struct gossip_link *link, const struct gossip_log *log, uint64_t now_ms)
 {
     const struct gossip_cell *cell = &link->cells[log->index];
-    if (known(cell) < log->durable)
+    if (cell->told < log->durable)
         gossip_row_due(link, log->index, gossip_max(now_ms, link->told_at + GOSSIP_ACK_MS));
 }
 
@@ -66,10 +66,12 @@ void gossip_tell(struct gossip *g, struct gossip_log *log, uint64_t now_ms)
 {
     for (size_t i = 0; i < g->n_links; i++) {
         struct gossip_link *link = g->links[i];
-        if (link->cells[log->index].ack)
+        const struct gossip_cell *cell = &link->cells[log->index];
+        if (cell->ack)
             gossip_acknowledge(link, log, now_ms);
-        else if (known(&link->cells[log->index]) < log->durable)
-            gossip_row_due(link, log->index, now_ms + GOSSIP_ALL_MS);
+        else if (cell->told < log->durable)
+            gossip_row_due(link, log->index,
+                           now_ms + (known(cell) < log->durable ? GOSSIP_ALL_MS : GOSSIP_STALL_MS));
     }
     if (log->few_at == 0 || now_ms >= log->few_at + GOSSIP_AGAIN_MS)
         tell_few(g, log, now_ms);
@@ -113,7 +115,7 @@ static bool changed_row(struct gossip_link *link, const struct gossip_log *log, 
     struct gossip_cell *cell = &link->cells[log->index];
     if (cell->row_at > now_ms)
         return true;
-    if (cell->told_muted == cell->our_muted && known(cell) >= log->durable)
+    if (cell->told_muted == cell->our_muted && cell->told >= log->durable)
         return false;
     if (can_wait(cell, log)) {
         cell->few = false;
