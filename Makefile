@@ -13,7 +13,7 @@ SECONDS ?= 60
 B       := build$(if $(VARIANT),/$(VARIANT))
 Q       := $(if $(V),,@)
 
-PACKAGES  := libsodium libuv msgpack sqlite3 expat libcmark-gfm jansson zlib
+PACKAGES  := libsodium libuv msgpack sqlite3 expat libcmark-gfm jansson zlib libutf8proc
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
 SAN_asan  := -fsanitize=address,undefined -fno-sanitize-recover=all
 SAN_tsan  := -fsanitize=thread
