@@ -26,15 +26,16 @@ void draft_destroy(struct draft *d);
 uint64_t draft_next_event(const struct draft *d);
 /* True when there is nothing to seal. */
 bool draft_is_empty(const struct draft *d);
-/* True when an event in it names a parent of another log, so that the next delta must name the
- * heads seen. */
+/* True when the next delta must name the heads seen: an event in it names a parent of another log or
+ * is no text event (its stamp has to be greater than those that its author saw), or it is the log's
+ * first. */
 bool draft_builds_on_others(const struct draft *d);
 
 /* Finishes the open piece and gives the n-th; NULL past the last. Borrowed until draft_reset or the
  * next edit. */
 int draft_finish(struct draft *d);
 const struct draft_piece *draft_piece_at(const struct draft *d, size_t n);
-/* Forgets all pieces; numbering goes on. */
+/* Forgets all pieces, which draft_finish must have finished; numbering goes on. */
 void draft_reset(struct draft *d);
 
 #endif

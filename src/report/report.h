@@ -6,17 +6,20 @@
  * A note's text may be absent (not loaded): its events then wait in the note's inbox and
  * report_next_unloaded names it. Local edits are made through a draft: each is applied here at once
  * exactly as it will be applied from the delta.
+ *
+ * What holds depends on the set of deltas applied, never on their order (as long as a delta comes
+ * after its deps) and not on when notes were loaded or the cache was written and read.
  */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
 
 #include "base/map.h"
+#include "log/log.h"
 #include "rapport/text.h"
 #include "report/draft.h"
 #include "report/roster.h"
 
 struct report;
-struct log_set;
 
 /* A note as others may read it. Owned by the report; valid until the next call that changes the
  * report. */
@@ -30,13 +33,15 @@ struct note {
                          the later one */
     struct stamp path_set;
     char *title; /* first heading, else first line, else the path's stem; one line, UTF-8, never
-                    empty */
+                    empty, at most 256 bytes. As of the last report_refresh_note */
     struct slice talk; /* talk_encode form; empty when none */
     struct stamp talk_set;
-    bool trashed;          /* a delete is here and no text event lies outside its version */
-    uint8_t text_hash[32]; /* BLAKE2b-256("text/1") of the text */
-    size_t n_bytes;        /* of the text */
-    uint64_t changed_ms;   /* greatest wall-clock claim of an event, for display */
+    bool trashed; /* a delete is here, later than the last create or rename, and no text event lies
+                     outside its version */
+    uint8_t text_hash[32];            /* BLAKE2b-256("rapport text") of the text; as of the last
+                              report_refresh_note */
+    size_t n_bytes;                   /* of the text */
+    uint64_t changed_ms;              /* greatest wall-clock claim of an event, for display */
     uint8_t (*authors)[LOG_ID_BYTES]; /* logs with text events in it, in order of arrival */
     size_t n_authors;
     struct rapport_text *text;    /* NULL: not loaded */
@@ -44,18 +49,7 @@ struct note {
     struct note_private *private; /* inbox, delete versions */
 };
 
-/* A scheduled talk as a note carries it, for ordering and headings when the schedule is not here.
- * Strings are borrowed. */
-struct note_talk {
-    struct slice key; /* what the id was derived from: event guid, else id, else start+room+title */
-    struct slice title, day /* 2023-02-04 */, start /* 2023-02-04T10:30 local */, room, track, url;
-    struct slice speakers; /* joined by "; " */
-    uint32_t duration_min;
-};
-
-void note_talk_encode(const struct note_talk *talk, struct buf *out);
-int note_talk_decode(struct slice bytes, struct note_talk *out);
-/* id of the note for a talk: BLAKE2b-128("talk/1") over the key text that publish/schedule's
+/* id of the note for a talk: BLAKE2b-128("rapport talk") over the key text that publish/schedule's
  * talk_key makes. */
 void note_id_of_talk(uint8_t out[NOTE_ID_BYTES], struct slice talk_key);
 
@@ -64,8 +58,9 @@ void note_id_of_talk(uint8_t out[NOTE_ID_BYTES], struct slice talk_key);
 int report_create(uint64_t map_seed, struct report **out);
 void report_destroy(struct report *r);
 
-/* Genesis record: [1, card bin, random bin 32, title]. report id = BLAKE2b-256("report/1") of its
- * bytes. */
+/* Appends the genesis record [1, card bin, random bin 32, title]; the report's id is the
+   BLAKE2b-256("rapport report") of its bytes. Returns 0, RAPPORT_INVALID for a title that is empty,
+   over 256 bytes or not printable on one line, or RAPPORT_NOMEM. */
 int genesis_make(const struct device_card *card, const uint8_t random[32], struct slice title,
                  struct buf *out);
 /* Checks the record (strict decoding, the card's signature). Returns 0 or an error. */
@@ -74,9 +69,17 @@ void report_id_of(uint8_t out[REPORT_ID_BYTES], struct slice genesis);
 
 /* ---- applying deltas ---- */
 
-/* Applies the opened payload of a delta whose log belongs to `sign_public`. Returns 0 (also when
-   the author is not in the roster or the payload does not parse: then it has no effect) or
-   RAPPORT_NOMEM, then nothing changed and it can be applied again. */
+/*
+ * Applies the opened payload of a delta whose log belongs to `sign_public`. Returns 0 (also when
+ * the author is not in the roster or the payload does not parse: then it has no effect) or
+ * RAPPORT_NOMEM; then a part of it may have taken effect, and it must be applied again. Applying
+ * what was applied before changes nothing. An own delta that was sealed under a greater lamport than
+ * its edits were made with must be applied too: their stamps then become those that others see.
+ *
+ * Content counts when its author was ever added (by one who was ever admin or owner): a removal
+ * keeps a device out of sessions and closes its logs in the log layer, but takes no text back here.
+ * Control events are held against the roster of those before them in order of stamps.
+ */
 int report_apply(struct report *r, const struct delta *d, const uint8_t sign_public[32],
                  struct slice plain);
 
@@ -90,38 +93,55 @@ struct note *report_next_note(const struct report *r, size_t *at);
  * is loaded. */
 struct note *report_next_unloaded(const struct report *r);
 /* Gives the stored form (empty: the note has no text yet); waiting events are applied. Returns 0,
-   RAPPORT_NOMEM or RAPPORT_CORRUPT, then the note stays unloaded. */
+   RAPPORT_NOMEM (then it may be called again) or RAPPORT_CORRUPT, then the note stays unloaded. */
 int report_load_note(struct report *r, struct note *note, struct slice stored);
 /* Forgets the text of a note that is not dirty and has nothing waiting. */
 void report_unload_note(struct report *r, struct note *note);
+/* Brings title and text_hash up to date with text and path; report_next_changed, report_digest and
+   report_encode_note do it for what they give. Returns 0 or RAPPORT_NOMEM, then the old ones stay.
+ */
+int report_refresh_note(struct note *note);
 /* Updates shown_path of all notes when a path changed since; called before paths are read. */
 int report_settle_paths(struct report *r);
-/* Next note whose text, path, title or trash state changed since it was last returned here; NULL
- * when none. */
+/* Next note that exists and whose text, path, title or trash state may have changed since it was
+   last returned here; NULL when none. A changed shown_path is found by report_settle_paths. */
 struct note *report_next_changed(struct report *r);
 
-/* ---- local edits; `log` of the draft is the author. All return 0, RAPPORT_NOMEM, RAPPORT_INVALID
-   (bad UTF-8, path), RAPPORT_LIMIT (text over NOTE_MOST_BYTES), RAPPORT_STATE (note not loaded),
-   and change nothing on failure. ---- */
+/*
+ * ---- local edits; `log` of the draft is the author ----
+ *
+ * All return 0, RAPPORT_NOMEM, RAPPORT_INVALID (bad UTF-8 or a NUL, path), RAPPORT_LIMIT (text over
+ * NOTE_MOST_BYTES), RAPPORT_STATE (note not loaded or not existing) or RAPPORT_PERMISSION (not in the
+ * roster, or without the role). They change nothing on failure; only an edit of several events that
+ * runs out of memory has made the first ones, in the report and the draft alike.
+ *
+ * lamport must be greater than that of every delta applied so far; the delta that is sealed may have
+ * a greater one, see report_apply. Notes, state and text may be saved only together with the deltas
+ * of all edits so far: what the draft holds is in them already.
+ */
 
 struct edit_context {
     struct draft *draft;
     const uint8_t *sign_public; /* of this device */
-    uint64_t lamport;           /* that the next delta will at least have */
+    uint64_t lamport;           /* that the next delta will at least have; > 0 */
     uint64_t wall_ms;
 };
 
-/* Creates a note (RAPPORT_EXISTS when it exists and is not in the trash). `talk` and `template` may
- * be empty. */
+/* Creates a note (RAPPORT_EXISTS when it exists and is not in the trash; one that is in the trash
+   comes back, at this path). `talk` (note_talk_encode) and `template_text` (at most
+   TEMPLATE_MOST_BYTES) may be empty; with a template the note must not be unloaded. */
 int report_new_note(struct report *r, const struct edit_context *e, const uint8_t id[NOTE_ID_BYTES],
                     struct slice path, struct slice talk, struct slice template_text);
-/* Makes the note's text at `version` (NULL, 0: the current one) into `text` by the smallest edits
-   found, as a change against that version; what others wrote since stays. */
+/* Makes the note's text at `version` (NULL: the current one; n_version 0: the empty text before all)
+   into `text` by the smallest edits found, as a change against that version; what others wrote since
+   stays. RAPPORT_NOTFOUND when the version is not known here. */
 int report_edit_text(struct report *r, const struct edit_context *e, struct note *note,
                      const struct rapport_text_id *version, size_t n_version, struct slice text);
-/* One splice at the current version, as an editor makes it; positions in code points. */
+/* One splice at the current version, as an editor makes it; positions in code points, cut to the
+   text's length. */
 int report_splice(struct report *r, const struct edit_context *e, struct note *note, size_t pos,
                   size_t n_deleted, struct slice text);
+/* Also brings a note back from the trash. */
 int report_rename(struct report *r, const struct edit_context *e, struct note *note,
                   struct slice path);
 int report_trash(struct report *r, const struct edit_context *e, struct note *note);
@@ -130,15 +150,21 @@ int report_set(struct report *r, const struct edit_context *e, struct slice key,
 int report_genesis(struct report *r, const struct edit_context *e, struct slice genesis);
 int report_add_invite(struct report *r, const struct edit_context *e, const uint8_t public_key[32],
                       uint32_t n_uses, uint64_t expires_s);
+int report_revoke_invite(struct report *r, const struct edit_context *e,
+                         const uint8_t invite_id[16]);
+/* invite_id NULL: by no invite. */
 int report_add_member(struct report *r, const struct edit_context *e,
                       const struct device_card *card, enum role role, const uint8_t invite_id[16]);
+int report_remove_member(struct report *r, const struct edit_context *e, const uint8_t device[16]);
+int report_set_role(struct report *r, const struct edit_context *e, const uint8_t device[16],
+                    enum role role);
 
 /* True when `path` may be a note's path: relative, no empty, "." or ".." part, no control or bidi
-   character, no part that begins with '.', no ".rapport", ends in ".md", at most PATH_MOST_BYTES,
-   not below private/. */
+   character or backslash, no part that begins with '.' or has over 240 bytes, ends in ".md", at most
+   PATH_MOST_BYTES, not below private/ in any letter case. */
 bool path_valid(struct slice path);
 
-/* ---- roster and settings ---- */
+/* ---- roster and settings; what they return is valid until the report changes ---- */
 
 const struct member *report_member_by_noise(const struct report *r, const uint8_t noise_public[32]);
 const struct member *report_member_by_sign(const struct report *r, const uint8_t sign_public[32]);
@@ -153,15 +179,21 @@ struct slice report_genesis_record(const struct report *r); /* empty until it wa
 
 /* ---- digest and cache ---- */
 
-/* BLAKE2b-128("digest/1") over the sorted heads, then each shown note's id, shown path, trash state
-   and text hash in order of id, settings and roster in order of key. RAPPORT_AGAIN while notes wait
-   for their text. */
+/* BLAKE2b-128("rapport digest") over the sorted heads (left out where `logs` is NULL), then each
+   existing note's id, shown path, trash state, text hash and talk in order of id, settings, roster
+   and invites in order of key. Returns 0, RAPPORT_AGAIN while notes wait for their text, or
+   RAPPORT_NOMEM. */
 int report_digest(struct report *r, const struct log_set *logs, uint8_t out[16]);
 
-/* Everything but notes, as one record; and a note's meta (with what waits in its inbox). */
+/*
+ * Everything but notes, as one record; and a note's meta (with what waits in its inbox). A note's
+ * meta and, where dirty_text, its stored form are to be written in one transaction. Encoding appends
+ * and returns 0 or RAPPORT_NOMEM; restoring is for a fresh report, returns 0, RAPPORT_NOMEM,
+ * RAPPORT_CORRUPT or RAPPORT_EXISTS (the note is here), and changes nothing on failure.
+ */
 int report_encode_state(const struct report *r, struct buf *out);
 int report_restore_state(struct report *r, struct slice state);
-int report_encode_note(const struct note *note, struct buf *out);
+int report_encode_note(struct note *note, struct buf *out);
 int report_restore_note(struct report *r, const uint8_t id[NOTE_ID_BYTES], struct slice meta);
 /* Next note with dirty_meta or dirty_text, NULL when none; report_clean marks one as saved. */
 struct note *report_next_dirty(const struct report *r, size_t *at);

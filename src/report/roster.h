@@ -3,8 +3,9 @@
  * events only.
  *
  * An event counts when its author is in the roster with the role that it needs: owners and admins
- * add, remove, invite and set roles (owner acts need an owner); every member may change settings.
- * Last writer wins by stamp.
+ * add, remove, invite and set roles (acts on owners, or that make one, need an owner); every member
+ * may change settings and remove itself. The roster that counts is the one made by the events with
+ * lesser stamps, so the last writer wins, and the same set of events means the same roster.
  */
 #ifndef REPORT_ROSTER_H
 #define REPORT_ROSTER_H
@@ -30,8 +31,8 @@ struct member {
     uint8_t device[16]; /* device_id of the card */
     enum role role;
     bool removed;
-    uint8_t invite[16]; /* by which it came in; zeros for the creator */
-    struct stamp added, role_set;
+    uint8_t invite[16];           /* by which it came in; zeros for the creator */
+    struct stamp added, role_set; /* the first add, the last change of role */
 };
 
 struct invite {
