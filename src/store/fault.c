@@ -94,9 +94,32 @@ static void compose(struct store *s, int error, const char *text, const char *de
              detail ? ")" : "", what_to_do ? "; " : "", what_to_do ? what_to_do : "");
 }
 
+static int errno_of_file(sqlite3_file *f)
+{
+    int system = 0;
+    if (f && f->pMethods)
+        f->pMethods->xFileControl(f, SQLITE_FCNTL_LAST_ERRNO, &system);
+    return system;
+}
+
+/* The system's reason for a failed write: SQLite's own note of it may have been overwritten by what
+   it did to clean up, its files' notes are not. */
+static int system_reason(struct store *s, int code)
+{
+    sqlite3_file *wal = NULL, *main = NULL;
+    if (!s->db)
+        return 0;
+    if (code != SQLITE_IOERR_WRITE)
+        return sqlite3_system_errno(s->db);
+    sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER, &main);
+    int system = errno_of_file(wal);
+    return system ? system : errno_of_file(main);
+}
+
 int store_fault(struct store *s, int code, const char *what)
 {
-    int system = s->db ? sqlite3_system_errno(s->db) : 0;
+    int system = system_reason(s, code);
     int error = of_sqlite(code, system);
     char detail[200];
     bool named = s->db && sqlite3_extended_errcode(s->db) == code;
