@@ -84,9 +84,10 @@ void gossip_peer_complete(struct gossip *g, uint32_t link, uint64_t now_ms);
 void gossip_peer_need(struct gossip *g, uint32_t link, const struct gossip_run *need);
 
 /* We hold a log up to event `next`, from this link (or GOSSIP_LOCAL, GOSSIP_STORED): call it when
-   deltas were taken, and again with `durable` when they are on the disk. Only durable heights are announced;
-   deltas are passed on as soon as they are here. Heights never go down. Returns 0, or
-   as gossip_peer_have. */
+   deltas were taken, and again with `durable` when they are on the disk. Only durable heights are
+   announced; deltas are passed on as soon as they are here. Heights never go down. A run that
+   starts behind our height is no business of the books: send a NEED from our height at once; a run
+   that was dropped comes again by itself, but seconds later. Returns 0, or as gossip_peer_have. */
 int gossip_our_have(struct gossip *g, const uint8_t log[LOG_ID_BYTES], uint64_t next, bool durable,
                     uint32_t from_link, uint64_t now_ms);
 /* A run that ends before event `next` brought nothing new. */

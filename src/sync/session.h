@@ -87,11 +87,11 @@ int session_create(const struct session_config *config, struct session **out);
 void session_destroy(struct session *s);
 
 /* Takes received bytes, any number. Returns 0 or the error that ends the session: RAPPORT_AUTH
-   (handshake refused, of whatever kind; a frame that is not authentic), RAPPORT_REFUSED (this is
-   ourselves), RAPPORT_MALFORMED, RAPPORT_TRUNCATED or RAPPORT_LIMIT (frame or message against the
-   rules, or more than SESSION_MOST_HELD before session_accept), RAPPORT_VERSION (unknown even
-   type), RAPPORT_CLOSED (BYE came), RAPPORT_NOMEM. Some of these show only in session_next. At most
-   one unfinished frame and the content of these bytes are kept: while session_next still has
+   (handshake refused, of whatever kind, or more than SESSION_MOST_HELD before session_accept; a
+   frame that is not authentic), RAPPORT_REFUSED (this is ourselves), RAPPORT_MALFORMED,
+   RAPPORT_TRUNCATED or RAPPORT_LIMIT (frame or message against the rules), RAPPORT_VERSION (unknown
+   even type), RAPPORT_CLOSED (BYE came), RAPPORT_NOMEM. Some of these show only in session_next. At
+   most one unfinished frame and the content of these bytes are kept: while session_next still has
    messages nothing is taken and the answer is RAPPORT_STATE, which ends nothing. */
 int session_receive(struct session *s, struct slice bytes, uint64_t now_ms);
 

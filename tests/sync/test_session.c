@@ -110,7 +110,7 @@ static void put_kind(struct end *e, struct buf *b, const char *kind)
     else if (strcmp(kind, "have") == 0)
         message_put_have(b, &(struct message_have){.n = 0});
     else
-        CHECK(!"a message kind that the script knows");
+        test_fail(__FILE__, __LINE__, "the script knows no message %s", kind);
 }
 
 static void send_kinds(struct end *e, char *kinds)
