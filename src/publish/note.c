@@ -51,7 +51,7 @@ static void put_without_marks(struct buf *out, struct slice s)
         uint8_t c = s.ptr[i];
         bool word_inside = c == '_' && i && i + 1 < s.len && !is_blank(s.ptr[i - 1]) &&
                            (is_alpha(s.ptr[i + 1]) || is_digit(s.ptr[i + 1]));
-        if (c == '\\' && i + 1 < s.len && strchr("\\`*_[]<>&~|#$", s.ptr[i + 1])) {
+        if (c == '\\' && i + 1 < s.len && s.ptr[i + 1] && strchr(MARKDOWN_MARKS, s.ptr[i + 1])) {
             buf_u8(out, s.ptr[++i]);
         } else if (c == ']' && i + 1 < s.len && s.ptr[i + 1] == '(') {
             while (i < s.len && s.ptr[i] != ')')

@@ -96,14 +96,8 @@ static bool raw_is_safe(struct slice raw)
         if (raw.ptr[i] == '\\' && (raw.ptr[i + 1] == '\\' || !is_punct(raw.ptr[i + 1])))
             return false;
     }
-    struct buf plain = BUF_INIT;
-    for (size_t i = 0; i < raw.len; i++) {
-        if (raw.ptr[i] != '\\')
-            buf_u8(&plain, raw.ptr[i]);
-    }
-    bool safe = !buf_error(&plain) && address_is_safe(buf_slice(&plain));
-    buf_clear(&plain);
-    return safe;
+    size_t plain = slice_find(raw, "\\");
+    return address_is_safe(slice_part(raw, 0, plain)) && (plain == raw.len || plain > 1);
 }
 
 /* "../media/x.jpg" and "./media/x.jpg" as "media/x.jpg"; empty when it is no such path. */

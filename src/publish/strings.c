@@ -107,7 +107,7 @@ void put_one_line(struct buf *b, struct slice s)
 void put_markdown_plain(struct buf *b, const char *text)
 {
     for (; *text; text++) {
-        if (strchr("\\`*_[]<>&~|#$", *text))
+        if (strchr(MARKDOWN_MARKS, *text))
             buf_u8(b, '\\');
         buf_u8(b, (uint8_t)*text);
     }

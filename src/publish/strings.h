@@ -46,6 +46,9 @@ bool slice_contains_nocase(struct slice s, struct slice what);
  * no UTF-8 as U+FFFD: text for one line. */
 void put_one_line(struct buf *b, struct slice s);
 
+/* What put_markdown_plain puts a backslash before. "{" is a mark of site generators. */
+#define MARKDOWN_MARKS "\\`*_[]<>&~|#${"
+
 /* Appends text of one line for a place in Markdown where it must not be markup: marks get a backslash. */
 void put_markdown_plain(struct buf *b, const char *text);
 

@@ -87,19 +87,15 @@ static void put_body(struct buf *out, struct slice body)
 
 static void put_heading(struct buf *out, const struct post_section *s)
 {
-    struct buf plain = BUF_INIT;
-    put_markdown_plain(&plain, s->heading);
     buf_append_str(out, "## ");
-    for (size_t i = 0; i < plain.len; i++) {
-        if (plain.ptr[i] == '{')
-            buf_append_str(out, "&#123;");
+    for (const char *rest = s->heading; *rest;) {
+        char one[] = {*rest, 0};
+        if (*rest++ == '{')
+            buf_append_str(out, "&#123;"); /* a backslash is not enough where attributes are read */
         else
-            buf_u8(out, plain.ptr[i]);
+            put_markdown_plain(out, one);
     }
     buf_printf(out, " {#%s}\n", s->anchor);
-    if (buf_error(&plain))
-        out->error = buf_error(&plain);
-    buf_clear(&plain);
 }
 
 static void put_front_matter(struct buf *out, const struct post *p)
@@ -125,13 +121,12 @@ static void put_front_matter(struct buf *out, const struct post *p)
 int write_hugo(const struct post *p, struct post_files *out)
 {
     static const struct body_style style = {put_heading, put_body};
-    struct buf text = BUF_INIT, path = BUF_INIT, plain = BUF_INIT;
+    struct buf text = BUF_INIT, path = BUF_INIT;
     put_front_matter(&text, p);
     put_markdown_sections(&text, p, &style);
     if (p->n_authors) {
-        put_plain_list(&plain, p->authors, p->n_authors);
         buf_append_str(&text, "*Notes by ");
-        put_escaped(&text, buf_slice(&plain));
+        put_plain_list(&text, p->authors, p->n_authors);
         buf_append_str(&text, "*\n");
     } else if (!buf_error(&text)) {
         text.len--; /* the last blank line */
@@ -140,11 +135,8 @@ int write_hugo(const struct post *p, struct post_files *out)
     out->media_dir = buf_error(&path) ? NULL : arena_str(&out->arena, buf_slice(&path));
     buf_append_str(&path, "index.md");
     const char *name = buf_cstr(&path);
-    int error = buf_error(&plain);
-    if (!error)
-        error = name && out->media_dir ? add_file(out, name, &text) : RAPPORT_NOMEM;
+    int error = name && out->media_dir ? add_file(out, name, &text) : RAPPORT_NOMEM;
     buf_clear(&text);
     buf_clear(&path);
-    buf_clear(&plain);
     return error;
 }
