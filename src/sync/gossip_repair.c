@@ -1,5 +1,6 @@
 /*
- * gossip_repair.c - from whom we want each log, and what we do when it does not come (see gossip.h).
+ * gossip_repair.c - from whom we want each log, and what we do when it does not come (see
+ * gossip.h).
  *
  * Eager links are taken away one at a time and only while the link that brought the newest events
  * stays eager, so a log never loses its last source by muting. Two nodes may wait for each other in

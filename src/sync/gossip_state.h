@@ -7,7 +7,8 @@
  *
  * Invariants: every link has room for at least n_logs cells. A link's sums are those of its cells.
  * A cell is in a run queue iff `queued`, in the row list iff row_at is not GOSSIP_NEVER. The
- * earliest row of a link is not before its rows_at, the earliest check of a log not before check_at.
+ * earliest row of a link is not before its rows_at, the earliest check of a log not before
+ * check_at.
  */
 #ifndef SYNC_GOSSIP_STATE_H
 #define SYNC_GOSSIP_STATE_H

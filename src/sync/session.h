@@ -3,7 +3,7 @@
  * out; it never reads a clock, and time is whatever the caller says it is (milliseconds that do not
  * go backwards).
  *
- *     dialler   create -> output: message 1   receive message 2 -> KEY -> accept -> output: 3, READY
+ *     dialler   create -> output: message 1   receive 2 -> KEY -> accept -> output: 3, READY
  *     listener  create   receive message 1 -> output: message 2   receive 3 -> KEY -> accept, READY
  *
  * After each session_receive, session_accept and session_tick call session_next until it returns
