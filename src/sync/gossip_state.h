@@ -103,9 +103,9 @@ struct gossip_link *gossip_find_link(const struct gossip *g, uint32_t id);
 /* The log with this id, or NULL. */
 struct gossip_log *gossip_find_log(const struct gossip *g, const uint8_t id[LOG_ID_BYTES]);
 
-/* Take a cell out of its link's sums before it or its log's height changes, and put it back in
- * afterwards. */
+/* Takes a cell out of its link's sums, before it or its log's height changes. */
 void gossip_uncount(struct gossip_link *link, const struct gossip_log *log);
+/* Puts it back in, after the change. */
 void gossip_count(struct gossip_link *link, const struct gossip_log *log);
 
 /* gossip_runs.c: queues the log if there is something to send on this link. */

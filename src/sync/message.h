@@ -182,17 +182,32 @@ int message_decode(struct slice bytes, struct message *out);
    mp_check_prefix. */
 int message_length(struct slice bytes, size_t *len);
 
-/* Append one encoded message. Errors stick in `out`; RAPPORT_LIMIT is set for a count or length
-   beyond the limits above (and then nothing was appended). */
+/*
+ * Each of these appends one encoded message. Errors stick in `out`; where a limit is passed that is
+ * RAPPORT_LIMIT, and nothing was appended.
+ */
+
+/* Appends HELLO. RAPPORT_LIMIT past HELLO_MOST_*. */
 void message_put_hello(struct buf *out, const struct message_hello *m);
+/* Appends PING. Has no limit. */
 void message_put_ping(struct buf *out, const struct message_ping *m);
+/* Appends PONG. Has no limit. */
 void message_put_pong(struct buf *out, const struct message_ping *m);
+/* Appends HAVE. RAPPORT_LIMIT past HAVE_MOST_ROWS. */
 void message_put_have(struct buf *out, const struct message_have *m);
+/* Appends PEERS. RAPPORT_LIMIT past PEERS_MOST*. */
 void message_put_peers(struct buf *out, const struct message_peers *m);
+/* Appends DELTAS. RAPPORT_LIMIT past DELTAS_MOST*, without a delta, for an empty one or another
+   length of prev. */
 void message_put_deltas(struct buf *out, const struct message_deltas *m);
+/* Appends NEED. Has no limit. */
 void message_put_need(struct buf *out, const struct message_need *m);
+/* Appends JOIN. RAPPORT_LIMIT for an empty card or past DEVICE_MOST_CARD. */
 void message_put_join(struct buf *out, const struct message_join *m);
+/* Appends WELCOME. RAPPORT_LIMIT past WELCOME_MOST_*, for a card as JOIN, or without genesis or
+   secret. */
 void message_put_welcome(struct buf *out, const struct message_welcome *m);
+/* Appends BYE. RAPPORT_LIMIT past BYE_MOST_TEXT. */
 void message_put_bye(struct buf *out, const struct message_bye *m);
 
 /* True when one more delta of `len` bytes fits into `m` beside those that are there. */
