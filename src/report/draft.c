@@ -227,16 +227,16 @@ void draft_enter(struct draft *d, const uint8_t note[NOTE_ID_BYTES], uint64_t nu
     d->in_section = true;
 }
 
-void draft_put(struct draft *d, struct slice encoded, uint32_t n_numbers)
+void draft_put(struct draft *d, struct slice encoded, size_t n_items, uint32_t n_numbers)
 {
     int error = flush_run(d);
     assert(!error);
     if (d->kind == DELTA_CONTROL) {
         buf_append_slice(&d->body, encoded);
-        d->n_items++;
+        d->n_items += n_items;
     } else {
         buf_append_slice(&d->events, encoded);
-        d->n_events++;
+        d->n_events += n_items;
     }
     d->next += n_numbers;
 }

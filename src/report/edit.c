@@ -119,7 +119,7 @@ static int put_event(struct edit *ed, struct payload_event *event, effect *take)
         if (is_text(event) && !event->text.has_parents)
             draft_put_text(d, event->type.content, &event->text);
         else
-            draft_put(d, buf_slice(&encoded), event->n_numbers);
+            draft_put(d, buf_slice(&encoded), event->text.has_parents ? 2 : 1, event->n_numbers);
         if (!is_text(event) || by_others(ed, event))
             draft_set_builds_on_others(d);
     }

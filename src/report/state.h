@@ -210,8 +210,8 @@ int draft_prepare(struct draft *d, enum delta_kind kind, size_t bytes, uint32_t 
 /* The section that content goes to from here on; the note's number in the draft's log, named here
    for the first time or not. */
 void draft_enter(struct draft *d, const uint8_t note[NOTE_ID_BYTES], uint64_t number, bool is_new);
-/* Puts an encoded event. */
-void draft_put(struct draft *d, struct slice encoded, uint32_t n_numbers);
+/* Puts an encoded event, which is n_items items (two where its parents stand in front). */
+void draft_put(struct draft *d, struct slice encoded, size_t n_items, uint32_t n_numbers);
 /* Puts a text event without parents of its own; joins it with the one before where both are one
    run. */
 void draft_put_text(struct draft *d, enum content_event type, const struct payload_text *text);
