@@ -42,7 +42,9 @@ struct log_set {
     uint8_t report_id[REPORT_ID_BYTES];
 };
 
+/* An empty set. `map_seed`: one that peers cannot know, since they choose log ids. */
 void log_set_init(struct log_set *set, const uint8_t report_id[REPORT_ID_BYTES], uint64_t map_seed);
+/* Frees every log; init it again before use. */
 void log_set_clear(struct log_set *set);
 
 /* The log with this id, or NULL. Valid until log_set_clear. */
@@ -54,12 +56,14 @@ struct log *log_next(const struct log_set *set, size_t *at);
 /* The entry of `log` that ends at `end`, or NULL. */
 const struct log_entry *log_entry_at(const struct log *log, uint64_t end);
 
-/* Restores a head (from the database) without checks. Its entries come by log_restore_entry, best
-   in ascending order of end; deltas may be appended in between, and an entry that is there already
-   is left alone. Until all are here log_accept must not be called for this log: it would take a
-   known delta for a contradiction. Returns 0, RAPPORT_NOMEM, or RAPPORT_CORRUPT when the origin
-   does not give the id, or an entry is past the head or differs from what is there. */
+/* Restores a head (from the database); its entries follow by log_restore_entry. Until all are here
+   log_accept must not be called for this log: it would take a known delta for a contradiction.
+   Returns 0, RAPPORT_NOMEM, or RAPPORT_CORRUPT when the origin does not give the id or the log is
+   there already. */
 int log_restore_head(struct log_set *set, const struct log *head);
+/* Restores an entry, best in ascending order of end; deltas may be appended in between, and an
+   entry that is there already is left alone. Returns 0, RAPPORT_NOMEM, or RAPPORT_CORRUPT when it
+   is past the head or differs from what is there. */
 int log_restore_entry(struct log_set *set, const uint8_t id[LOG_ID_BYTES],
                       const struct log_entry *entry);
 

@@ -33,17 +33,22 @@
     X(DROP_RECORDS, "DELETE FROM records WHERE substr(key, 1, 6) <> CAST('local/' AS BLOB)")       \
     X(DROP_METAS, "DELETE FROM notes")                                                             \
     X(DROP_TEXTS, "DELETE FROM texts")                                                             \
-    X(INDEX, "SELECT logs.log, chain.end, chain.lamport, chain.hash FROM logs CROSS JOIN chain "   \
-             "ON chain.log = logs.number AND chain.branch = 0 "                                    \
-             "ORDER BY logs.number, chain.end")                                                    \
+    X(INDEX, STORE_SQL_INDEX)                                                                      \
     X(RECORDS, "SELECT key, value FROM records ORDER BY key")                                      \
     X(METAS, "SELECT note, meta FROM notes ORDER BY note")                                         \
     X(TEXT, "SELECT note, stored FROM texts WHERE note = ?1")                                      \
-    X(OF_LOG, "SELECT chain.arrival, deltas.bytes FROM chain CROSS JOIN deltas "                   \
-              "ON deltas.arrival = chain.arrival "                                                 \
-              "WHERE chain.log = (SELECT number FROM logs WHERE log = ?1) AND chain.branch = 0 "   \
-              "AND chain.end > ?2 ORDER BY chain.end")                                             \
+    X(OF_LOG, STORE_SQL_OF_LOG)                                                                    \
     X(ARRIVED, "SELECT arrival, bytes FROM deltas WHERE arrival > ?1 ORDER BY arrival")
+
+/* CROSS JOIN keeps the tables in the order written: both are one walk along the chain's key. */
+#define STORE_SQL_INDEX                                                                            \
+    ("SELECT logs.log, chain.end, chain.lamport, chain.hash FROM logs CROSS JOIN chain "           \
+     "ON chain.log = logs.number AND chain.branch = 0 ORDER BY logs.number, chain.end")
+#define STORE_SQL_OF_LOG                                                                           \
+    ("SELECT chain.arrival, deltas.bytes FROM chain CROSS JOIN deltas "                            \
+     "ON deltas.arrival = chain.arrival WHERE chain.branch = 0 "                                   \
+     "AND chain.log = (SELECT number FROM logs WHERE log = ?1) AND chain.end > ?2 "                \
+     "ORDER BY chain.end")
 
 enum statement {
 #define X(name, sql) ST_##name,
@@ -114,6 +119,7 @@ struct slice store_column_slice(sqlite3_stmt *st, int column);
 
 /* Opens the write-ahead log beside SQLite, which must have made it, and syncs the folder. */
 int store_sync_open(struct store *s);
+/* Closes that descriptor. */
 void store_sync_close(struct store *s);
 
 /* ---- schema.c ---- */

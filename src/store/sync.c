@@ -6,7 +6,7 @@
  * that ended before it, so a group of commits costs one. Why this is enough:
  *
  *   - A checkpoint syncs the log, copies, and syncs the database before the log may be written from
- *     its start again. So a commit is either in the log as it is now, or in the database and synced.
+ *     its start again. So a commit is in the log as it is now, or in the database and synced.
  *   - In exclusive mode SQLite makes the log at the first access and keeps that very file until it
  *     closes: a checkpoint rewinds or shortens it, and never puts another file in its place. So one
  *     descriptor, opened after SQLite's first write, stays right. Shortened or rewound, what is in

@@ -1,4 +1,4 @@
-/* frozen.h - the delta that docs/protocol.md takes apart. A change here is a change of the format. */
+/* frozen.h - the delta that docs/protocol.md takes apart. A change here changes the format. */
 #ifndef TESTS_LOG_FROZEN_H
 #define TESTS_LOG_FROZEN_H
 

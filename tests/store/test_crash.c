@@ -1,4 +1,4 @@
-/* test_crash.c - killed in the middle, cut, bent: what was committed is there, or damage is told. */
+/* test_crash.c - killed, cut, bent: what was committed is there, or damage is told. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>

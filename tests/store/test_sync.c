@@ -1,4 +1,4 @@
-/* test_sync.c - the sync reaches the disk: seen through a VFS, beside commits, after checkpoints. */
+/* test_sync.c - the sync reaches the disk: through a VFS, beside commits, after checkpoints. */
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
