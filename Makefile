@@ -38,7 +38,7 @@ FUZZERS   := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 TESTS     := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard $(foreach l,$(LAYERS),tests/$(l)/test_*.c))) \
              $(FUZZERS:%=$(B)/tests/fuzz/%)
 SCRIPTS   := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
-PROGRAMS  := $(addprefix $(B)/,$(if $(SRC_cli),rapport) $(if $(wildcard src/bench/main.c),rapport-bench) \
+PROGRAMS  := $(addprefix $(B)/,$(if $(SRC_cli),rapport) $(if $(wildcard src/bench/bench.c),rapport-bench) \
              $(if $(wildcard src/bench/sim_main.c),rapport-sim))
 CHOSEN     = $(if $(T),$(foreach t,$(T),$(foreach p,$(TESTS) $(SCRIPTS),$(if $(findstring $(t),$(p)),$(p)))),$(TESTS) $(SCRIPTS))
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc

@@ -288,7 +288,7 @@ int node_edit(struct rapport_node *n, const struct rapport_edit *e)
         return n->failure;
     if (n->phase != PHASE_READY)
         return RAPPORT_STATE;
-    n->digest_valid = false;
+    node_changed(n);
     bool of_note =
         is_text_edit(e->kind) || e->kind == RAPPORT_EDIT_RENAME || e->kind == RAPPORT_EDIT_TRASH;
     struct note *note = of_note ? report_note(n->report, e->note) : NULL;

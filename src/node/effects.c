@@ -187,7 +187,9 @@ void job_close(struct rapport_node *n)
 
 static void tell_height(struct rapport_node *n, const struct have_row *row, bool durable)
 {
-    if (gossip_our_have(n->gossip, row->log, row->next, durable, GOSSIP_LOCAL, n->now))
+    bool own = n->has_own_log && memcmp(row->log, n->own_log, sizeof n->own_log) == 0;
+    uint32_t from = own ? GOSSIP_LOCAL : GOSSIP_STORED;
+    if (gossip_our_have(n->gossip, row->log, row->next, durable, from, n->now))
         node_fail(n, RAPPORT_NOMEM);
 }
 

@@ -157,7 +157,7 @@ void delta_apply(struct rapport_node *n, const struct delta *d)
 
 void delta_taken(struct rapport_node *n, const struct delta *d, uint32_t from_link)
 {
-    n->digest_valid = false;
+    node_changed(n);
     job_add_delta(n, d);
     recent_add(n, d);
     if (past_learn(n, d))
@@ -205,7 +205,8 @@ enum {
     EARLY_DELTAS = 10
 };
 
-/* Is this one behind the first deltas of its log? Those go everywhere before the links have settled. */
+/* Is this one behind the first deltas of its log? Those go everywhere before the links have
+ * settled. */
 static bool is_late(const struct log *log, const struct delta *d)
 {
     size_t at = 0;
@@ -227,6 +228,18 @@ static void count_copies(struct rapport_node *n, const struct decoded *run,
     }
 }
 
+/* The run starts behind our head: what lies between is missing. */
+static void ask_from_head(struct rapport_node *n, struct link *l, const uint8_t id[LOG_ID_BYTES])
+{
+    const struct log *log = log_find(&n->logs, id);
+    struct message_need need = {.from = log ? log->next : 0};
+    struct buf out = BUF_INIT;
+    memcpy(need.log, id, sizeof need.log);
+    message_put_need(&out, &need);
+    link_message(n, l, buf_slice(&out));
+    buf_clear(&out);
+}
+
 /* Takes a decoded run. Returns true when a log moved. */
 static bool take(struct rapport_node *n, struct link *l, const struct decoded *run)
 {
@@ -236,7 +249,7 @@ static bool take(struct rapport_node *n, struct link *l, const struct decoded *r
         return false;
     }
     for (size_t i = 0; i < outcome.n_accepted; i++)
-        delta_taken(n, &run->deltas[outcome.n_known + i], l ? l->conn : NODE_NO_LINK);
+        delta_taken(n, &run->deltas[outcome.n_known + i], l ? l->conn : GOSSIP_STORED);
     count_copies(n, run, &outcome);
     size_t stopped = outcome.n_known + outcome.n_accepted;
     switch (outcome.stop) {
@@ -248,7 +261,10 @@ static bool take(struct rapport_node *n, struct link *l, const struct decoded *r
     case LOG_MISSING:
         park(n, run, stopped, &outcome.missing);
         break;
-    case LOG_GAP: /* the books ask again */
+    case LOG_GAP:
+        if (l)
+            ask_from_head(n, l, run->deltas[stopped].log);
+        break;
     case LOG_FORKED:
         break;
     case LOG_INVALID:

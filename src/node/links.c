@@ -192,9 +192,12 @@ void links_tick(struct rapport_node *n)
 rapport_time_ms links_deadline(const struct rapport_node *n)
 {
     rapport_time_ms at = gossip_deadline(n->gossip);
-    for (const struct link *l = n->links; l; l = l->next)
+    for (const struct link *l = n->links; l; l = l->next) {
         if (session_deadline(l->session) < at)
             at = session_deadline(l->session);
+        if (l->digest_due && l->ready && n->changed_at + NODE_DIGEST_MS < at)
+            at = n->changed_at + NODE_DIGEST_MS;
+    }
     return at;
 }
 

@@ -14,6 +14,15 @@ void node_fail(struct rapport_node *n, int error)
         n->failure = error;
 }
 
+void node_changed(struct rapport_node *n)
+{
+    n->digest_valid = false;
+    n->cache_dirty = true;
+    n->changed_at = n->now;
+    for (struct link *l = n->links; l; l = l->next)
+        l->digest_due = true;
+}
+
 /* A card of this device with the name from the configuration. */
 static int make_card(struct rapport_node *n, const struct rapport_node_config *config)
 {

@@ -27,15 +27,13 @@ enum {
     NODE_RECENT_BYTES = 1 << 20, /* newest deltas kept for live push without a load */
     NODE_TYPING_MS = 40,         /* a draft leaves at most this often */
     NODE_CACHE_MS = 5000,        /* a changed note's cache is saved at most this often */
-    NODE_DIGEST_MS = 200,        /* a new digest is told to peers at most this often */
+    NODE_DIGEST_MS = 500, /* a new digest is told to peers when nothing changed for so long */
     NODE_DIAL_FIRST_MS = 1000,
     NODE_DIAL_MOST_MS = 30000,
     NODE_LOAD_BYTES = 256 * 1024, /* of one load of deltas */
     NODE_LOADED_NOTES = 256,      /* texts kept in memory beyond those in use */
 };
 
-/* Stands for a link that is gone, where the books want to know who brought a delta. */
-#define NODE_NO_LINK (GOSSIP_LOCAL - 1)
 
 /* An effect with the memory that it points to. */
 struct node_effect {
@@ -114,7 +112,7 @@ struct link {
     struct run *loaded;     /* deltas that came by it so far */
     uint8_t digest[16], have_digest[16], digest_told[16];
     bool digest_known;
-    rapport_time_ms digest_told_at;
+    bool digest_due; /* what we told last is not true any more */
     uint64_t last_heard_wall_ms;
     struct link *next;
 };
@@ -178,6 +176,7 @@ struct rapport_node {
     struct recent *recent, **recent_last;
     size_t recent_bytes;
     struct rapport_counters counters;
+    rapport_time_ms changed_at;
     bool digest_valid; /* of the digests below, until something changes */
     uint8_t state_digest[16], have_digest[16];
     struct have durable; /* heights on our disk: what we acknowledge */

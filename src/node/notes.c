@@ -37,7 +37,7 @@ void note_row(struct rapport_node *n, const struct load_row *row)
 void note_end(struct rapport_node *n, int error)
 {
     n->note_load = 0;
-    n->digest_valid = false;
+    node_changed(n);
     struct note *note = report_note(n->report, n->note_load_id);
     if (n->note_wanted && memcmp(n->note_want, n->note_load_id, NOTE_ID_BYTES) == 0)
         n->note_wanted = false;

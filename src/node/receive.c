@@ -170,15 +170,21 @@ static void send_ping(struct rapport_node *n, struct link *l,
 void link_tell_digest(struct rapport_node *n, struct link *l)
 {
     uint8_t state[16], have[16];
-    if (report_next_unloaded(n->report) || (n->draft && !draft_is_empty(n->draft)))
-        return; /* a digest in between would only be wrong a moment later */
+    l->digest_due = false;
     digests(n, state, have);
     if (memcmp(state, l->digest_told, sizeof state) != 0)
         send_ping(n, l, (const uint8_t[MESSAGE_COOKIE_BYTES]){0}, true);
 }
 
-static void learn_digests(struct link *l, const uint8_t state[16], const uint8_t have[16])
+/* Where the books say that both are even and the digests say otherwise, all rows are told again. */
+static void learn_digests(struct rapport_node *n, struct link *l, const uint8_t state[16],
+                          const uint8_t have[16])
 {
+    uint8_t our_state[16], our_have[16];
+    digests(n, our_state, our_have);
+    if (l->ready && memcmp(our_have, have, sizeof our_have) != 0 &&
+        gossip_converged(n->gossip, l->conn))
+        gossip_tell_all(n->gossip, l->conn);
     memcpy(l->digest, state, sizeof l->digest);
     memcpy(l->have_digest, have, sizeof l->have_digest);
     l->digest_known = true;
@@ -211,7 +217,7 @@ static void learn_addresses(struct rapport_node *n, struct link *l, const struct
 
 static bool on_hello(struct rapport_node *n, struct link *l, const struct message_hello *m)
 {
-    learn_digests(l, m->state, m->have);
+    learn_digests(n, l, m->state, m->have);
     if (l->candidate) {
         l->candidate->keep = true;
         n->peers_dirty = n->cache_dirty = true;
@@ -222,7 +228,7 @@ static bool on_hello(struct rapport_node *n, struct link *l, const struct messag
 
 static bool on_ping(struct rapport_node *n, struct link *l, const struct message_ping *m)
 {
-    learn_digests(l, m->state, m->have);
+    learn_digests(n, l, m->state, m->have);
     send_ping(n, l, m->cookie, true);
     return true;
 }
@@ -230,7 +236,7 @@ static bool on_ping(struct rapport_node *n, struct link *l, const struct message
 static bool on_pong(struct rapport_node *n, struct link *l, const struct message_ping *m)
 {
     struct session_stats stats;
-    learn_digests(l, m->state, m->have);
+    learn_digests(n, l, m->state, m->have);
     session_stats(l->session, &stats);
     if (stats.rtt_known)
         gossip_link_rtt(n->gossip, l->conn, stats.rtt_ms);

@@ -155,9 +155,7 @@ void links_serve(struct rapport_node *n)
         serve_rows(n, l);
         while (may_send(l) && !n->failure && gossip_next_run(n->gossip, l->conn, &l->run))
             serve_run(n, l);
-        if (n->now >= l->digest_told_at + NODE_DIGEST_MS) {
+        if (l->digest_due && n->now >= n->changed_at + NODE_DIGEST_MS)
             link_tell_digest(n, l);
-            l->digest_told_at = n->now;
-        }
     }
 }

@@ -148,8 +148,9 @@ static int read_head(struct rapport_node *n, const struct load_row *row)
     int error = log_restore_head(&n->logs, &head);
     if (!error)
         error = have_raise(&n->durable, head.id, head.next);
-    return error ? error
-                 : gossip_our_have(n->gossip, row->log, row->end, true, GOSSIP_LOCAL, n->now);
+    bool own = n->has_own_log && memcmp(row->log, n->own_log, sizeof n->own_log) == 0;
+    uint32_t from = own ? GOSSIP_LOCAL : GOSSIP_STORED;
+    return error ? error : gossip_our_have(n->gossip, row->log, row->end, true, from, n->now);
 }
 
 static int read_arrived(struct rapport_node *n, const struct load_row *row)
