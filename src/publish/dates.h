@@ -34,6 +34,7 @@ bool date_time_parse(struct slice s, struct date_time *out);
 
 /* "Monday" for 0 to "Sunday" for 6, and "January" for 1 to "December" for 12. */
 const char *weekday_name(int weekday);
+/* English, static. */
 const char *month_name(int month);
 /* 0 for a Monday. */
 int weekday_of(int64_t days);

@@ -1,8 +1,9 @@
 /*
  * front_matter.c - the subset of YAML that people write between `---` fences (see front_matter.h).
  *
- * Line by line, without look-ahead: a key opens, lines `- item` below it belong to it. Whatever a line is
- * that is not understood becomes one problem, and the next line is read as if nothing had been.
+ * Line by line, without look-ahead: a key opens, lines `- item` below it belong to it. Whatever a
+ * line is that is not understood becomes one problem, and the next line is read as if nothing had
+ * been.
  */
 #include "publish/front_matter.h"
 
@@ -71,7 +72,8 @@ static int64_t hex_at(struct slice s, size_t at, size_t n)
     return value;
 }
 
-/* Puts one escape of a double-quoted string; *at stands behind the backslash. False when it is none. */
+/* Puts one escape of a double-quoted string; *at stands behind the backslash. False when it is
+ * none. */
 static bool put_escape(struct slice s, size_t *at, struct buf *out)
 {
     static const char plain[] = "\"\\/ nt";

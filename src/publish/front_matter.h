@@ -43,6 +43,7 @@ struct front_matter {
 /* Parses the front matter of `text`, which must outlive *out. Returns 0 (also without any) or
  * RAPPORT_NOMEM, then *out is left alone. Free with front_matter_clear. */
 int front_matter_parse(struct slice text, struct front_matter *out);
+/* Frees what front_matter_parse made; *m is empty afterwards. */
 void front_matter_clear(struct front_matter *m);
 
 /* What follows the front matter, without looking into it; all of `text` when there is none. */

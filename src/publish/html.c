@@ -1,8 +1,8 @@
 /*
  * html.c - the tree of cmark-gfm to HTML (see html.h).
  *
- * One walk, without recursion. A text without markup is collected for an image's alternative. Tags are
- * opened and closed by the same table, so they always match.
+ * One walk, without recursion. A text without markup is collected for an image's alternative. Tags
+ * are opened and closed by the same table, so they always match.
  */
 #include "publish/html.h"
 

@@ -1,9 +1,9 @@
 /*
  * lines.h - a Markdown text line by line, with the fences of code blocks kept track of.
  *
- * Sees fences that stand at the margin (up to three blanks), as CommonMark 0.30 §4.5 has them; one inside
- * of a list item or a quote is not seen. Good for finding headings, tags and embeds; what must be exact
- * asks the Markdown parser (markdown.h).
+ * Sees fences that stand at the margin (up to three blanks), as CommonMark 0.30 §4.5 has them; one
+ * inside of a list item or a quote is not seen. Good for finding headings, tags and embeds; what
+ * must be exact asks the Markdown parser (markdown.h).
  */
 #ifndef PUBLISH_LINES_H
 #define PUBLISH_LINES_H
@@ -32,10 +32,12 @@ static inline struct line_reader line_reader_of(struct slice text)
 /* Reads the next line. False at the end. */
 bool line_next(struct line_reader *r, struct line *out);
 
-/* Appends the line that closes the fenced block that is still open at the end of `text`, if one is. */
+/* Appends the line that closes the fenced block that is still open at the end of `text`, if one
+ * is. */
 void line_close_fence(struct slice text, struct buf *out);
 
-/* The text of an ATX heading ("## Title ##" gives "Title"), *level 1 to 6; false when `line` is none. */
+/* The text of an ATX heading ("## Title ##" gives "Title"), *level 1 to 6; false when `line` is
+ * none. */
 bool line_heading(struct slice line, int *level, struct slice *text);
 
 /* True for a line of blanks. */

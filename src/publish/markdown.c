@@ -12,6 +12,14 @@ enum {
     LEAST_PARSE_BYTES = 65536
 };
 
+static size_t count_byte(struct slice s, uint8_t byte)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        n += s.ptr[i] == byte;
+    return n;
+}
+
 /* A node for each byte is the worst that inline marks alone can do. */
 static bool memory_is_there(size_t text_len)
 {
@@ -22,14 +30,17 @@ static bool memory_is_there(size_t text_len)
 
 int markdown_parse(struct slice text, cmark_node **out)
 {
-    static const char *const extensions[] = {"table", "strikethrough", "autolink", "tasklist"};
+    static const char *const extensions[] = {"table", "strikethrough", "tasklist", "autolink"};
     if (text.len > MARKDOWN_MOST_BYTES)
         return RAPPORT_LIMIT;
     if (!memory_is_there(text.len))
         return RAPPORT_NOMEM;
     cmark_gfm_core_extensions_ensure_registered();
     cmark_parser *parser = cmark_parser_new(CMARK_OPT_FOOTNOTES | CMARK_OPT_VALIDATE_UTF8);
-    for (size_t i = 0; i < sizeof extensions / sizeof extensions[0]; i++)
+    size_t n = sizeof extensions / sizeof extensions[0];
+    if (count_byte(text, '@') > MARKDOWN_MOST_AT_SIGNS)
+        n--; /* the last looks for mail addresses in quadratic time */
+    for (size_t i = 0; i < n; i++)
         cmark_parser_attach_syntax_extension(parser, cmark_find_syntax_extension(extensions[i]));
     cmark_parser_feed(parser, (const char *)text.ptr, text.len);
     cmark_node *root = cmark_parser_finish(parser);
@@ -38,14 +49,6 @@ int markdown_parse(struct slice text, cmark_node **out)
         return RAPPORT_NOMEM;
     *out = root;
     return 0;
-}
-
-static size_t count_pipes(struct slice line)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < line.len; i++)
-        n += line.ptr[i] == '|';
-    return n;
 }
 
 static void put_without_pipes(struct buf *out, struct slice s)
@@ -58,32 +61,35 @@ static void put_without_pipes(struct buf *out, struct slice s)
     }
 }
 
-/* Takes the lines up to the next blank one. */
-static bool tame_block(struct slice block, size_t n_lines, size_t most_pipes, struct buf *out)
+/* The lines up to the next blank one. */
+struct block {
+    struct slice text;
+    size_t n_lines, most_pipes;
+};
+
+static bool put_tame(const struct block *b, struct buf *out)
 {
-    bool too_large = n_lines && most_pipes > MARKDOWN_MOST_TABLE / n_lines;
+    bool too_large = b->n_lines && b->most_pipes > MARKDOWN_MOST_TABLE / b->n_lines;
     if (too_large)
-        put_without_pipes(out, block);
+        put_without_pipes(out, b->text);
     else
-        buf_append_slice(out, block);
+        buf_append_slice(out, b->text);
     return too_large;
 }
 
 bool markdown_tame_tables(struct slice text, struct buf *out)
 {
     struct line_reader r = line_reader_of(text);
-    struct slice block = slice_part(text, 0, 0);
-    size_t n_lines = 0, most_pipes = 0;
+    struct block b = {.text = slice_part(text, 0, 0)};
     bool found = false;
     for (struct line l; line_next(&r, &l);) {
-        block.len += l.whole.len;
-        n_lines++;
-        size_t n = count_pipes(l.text);
-        most_pipes = n > most_pipes ? n : most_pipes;
+        size_t n = count_byte(l.text, '|');
+        b.text.len += l.whole.len;
+        b.n_lines++;
+        b.most_pipes = n > b.most_pipes ? n : b.most_pipes;
         if (line_is_blank(l.text) || r.rest.len == 0) {
-            found |= tame_block(block, n_lines, most_pipes, out);
-            block = slice_part(r.rest, 0, 0);
-            n_lines = most_pipes = 0;
+            found |= put_tame(&b, out);
+            b = (struct block){.text = slice_part(r.rest, 0, 0)};
         }
     }
     return found;

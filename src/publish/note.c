@@ -43,8 +43,8 @@ static struct slice find_title(struct slice body)
     return first;
 }
 
-/* Drops the marks of inline Markdown: backslashes before punctuation, and *, _, ` that are not escaped;
- * "[text](url)" becomes "text". */
+/* Drops the marks of inline Markdown: backslashes before punctuation, and *, _, ` that are not
+ * escaped; "[text](url)" becomes "text". */
 static void put_without_marks(struct buf *out, struct slice s)
 {
     for (size_t i = 0; i < s.len; i++) {
@@ -97,7 +97,8 @@ static int add_tag(struct str_list *tags, struct arena *arena, struct slice tag)
     return str_list_has(tags, copy) ? 0 : str_list_add(tags, copy);
 }
 
-/* Skips a code span that begins at `at`; returns where it ends, or behind the backticks when none does. */
+/* Skips a code span that begins at `at`; returns where it ends, or behind the backticks when
+ * none does. */
 static size_t skip_code(struct slice s, size_t at)
 {
     size_t n = 0;

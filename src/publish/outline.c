@@ -1,10 +1,11 @@
 /*
  * outline.c - reading report.md and drafting it (see outline.h).
  *
- * A draft works on a list of pieces: the items of the existing text in their order, between which embeds
- * are put in. An embed of a talk goes before the first talk's embed that starts later, so one that was moved
- * by hand out of its time (an honourable mention at the end) attracts nothing; but behind the embed before
- * that when both share a day, since the text above a day's first embed is that day's heading.
+ * A draft works on a list of pieces: the items of the existing text in their order, between which
+ * embeds are put in. An embed of a talk goes before the first talk's embed that starts later, so
+ * one that was moved by hand out of its time (an honourable mention at the end) attracts nothing;
+ * but behind the embed before that when both share a day, since the text above a day's first embed
+ * is that day's heading.
  */
 #include "publish/outline.h"
 

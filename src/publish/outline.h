@@ -41,6 +41,7 @@ struct outline {
 
 /* Parses report.md. Returns 0, RAPPORT_LIMIT or RAPPORT_NOMEM (then *out is left alone). */
 int outline_parse(struct slice text, struct outline *out);
+/* Frees what outline_parse made; *o is empty afterwards. */
 void outline_clear(struct outline *o);
 
 /* What drafting needs to know of a note. */

@@ -1,9 +1,9 @@
 /*
  * post.c - report.md and its notes, put together (see post.h).
  *
- * Everything is read, checked and copied into the post's arena; nothing of the input is kept. The title of
- * the post and the heading of a note are taken out of the text they stand in, so that a writer decides
- * where they go.
+ * Everything is read, checked and copied into the post's arena; nothing of the input is kept. The
+ * title of the post and the heading of a note are taken out of the text they stand in, so that a
+ * writer decides where they go.
  */
 #include "publish/post.h"
 
@@ -393,7 +393,12 @@ static void take_note_heading(struct builder *b, struct post_section *s,
     if (cut->level)
         fail(b, note_title(note->text, &title));
     struct slice heading = title.len ? buf_slice(&title) : slice_str(str_or_empty(note->title));
-    s->heading = keep_line(b, heading.len ? heading : slice_str(note->path));
+    if (!heading.len) {
+        outline_embed_name(note->path, &title);
+        fail(b, buf_error(&title));
+        heading = buf_slice(&title);
+    }
+    s->heading = keep_line(b, heading);
     buf_clear(&title);
     if (s->heading)
         s->anchor = anchor_of(b, s->heading);

@@ -92,6 +92,7 @@ struct post {
 /* Builds a post. Returns 0, RAPPORT_LIMIT or RAPPORT_NOMEM, then *out is left alone. Free with
  * post_clear. */
 int post_build(const struct post_input *in, struct post *out);
+/* Frees what post_build made; *p is empty afterwards. */
 void post_clear(struct post *p);
 
 #endif

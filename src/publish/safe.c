@@ -1,7 +1,7 @@
 /*
- * safe.c - Markdown made safe in four steps (see safe.h): characters, tables, spans, headings. Each works
- * on text and leaves text; the parser is asked where code and headings are, and at the end whether
- * anything is left that should not be.
+ * safe.c - Markdown made safe in four steps (see safe.h): characters, tables, spans, headings. Each
+ * works on text and leaves text; the parser is asked where code and headings are, and at the end
+ * whether anything is left that should not be.
  */
 #include "publish/safe.h"
 

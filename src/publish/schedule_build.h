@@ -40,21 +40,30 @@ struct schedule_builder {
 
 #define NO_DAY INT64_MIN
 
+/* Makes an empty builder. */
 void schedule_builder_init(struct schedule_builder *b);
+/* Frees everything that was not taken. */
 void schedule_builder_clear(struct schedule_builder *b);
+/* Opens a day; `date` as the file has it, or NULL. */
 void schedule_builder_open_day(struct schedule_builder *b, const char *date);
+/* Opens an event of that day, all its fields empty. */
 void schedule_builder_open_event(struct schedule_builder *b);
 /* Notes what was left out of the result, at the reader's line; `text` is static. Returns 0: not an
  * error. */
 int schedule_builder_problem(struct schedule_builder *b, const char *text);
-/* Each returns 0, RAPPORT_NOMEM or RAPPORT_LIMIT. */
+/* Adds a speaker to the open event, once. Returns 0. */
 int schedule_builder_person(struct schedule_builder *b, const char *name);
+/* Adds a link to the open event, cleaned and classed. Returns 0 (also when it was left out) or
+ * RAPPORT_NOMEM. */
 int schedule_builder_link(struct schedule_builder *b, const char *href, const char *title,
                           const char *type);
+/* Makes a talk of the open event. Returns 0, RAPPORT_NOMEM or RAPPORT_LIMIT. */
 int schedule_builder_close_event(struct schedule_builder *b);
+/* Names the conference day of its talks. Returns 0 or RAPPORT_NOMEM. */
 int schedule_builder_close_day(struct schedule_builder *b);
-/* Sorts and completes; then schedule_builder_take moves the result out. */
+/* Sorts and completes. Returns 0 or RAPPORT_NOMEM. */
 int schedule_builder_finish(struct schedule_builder *b);
+/* Moves the finished schedule out; the builder keeps none. */
 void schedule_builder_take(struct schedule_builder *b, struct schedule *out);
 
 #endif

@@ -84,8 +84,8 @@ static void take_angle(struct scan *c)
     }
 }
 
-/* Judges a destination as it stands in the source. Escapes and entities in front of the path could hide a
- * scheme, so there they are refused rather than decoded. */
+/* Judges a destination as it stands in the source. Escapes and entities in front of the path
+ * could hide a scheme, so there they are refused rather than decoded. */
 static bool raw_is_safe(struct slice raw)
 {
     for (size_t i = 0; i < raw.len && !strchr("/?#:", raw.ptr[i]); i++) {
@@ -131,8 +131,8 @@ static void note_media(struct scan *c, struct slice path)
         buf_u8(&plain, byte);
         i += escape ? 2 : 0;
     }
-    bool inside =
-        slice_find(buf_slice(&plain), "..") == plain.len && !memchr(plain.ptr, 0, plain.len);
+    bool inside = slice_find(buf_slice(&plain), "..") == plain.len &&
+                  !(plain.len && memchr(plain.ptr, 0, plain.len));
     const char *copied = inside ? arena_buf(c->found->arena, &plain) : "";
     if (!copied)
         c->found->error = RAPPORT_NOMEM;
@@ -142,8 +142,8 @@ static void note_media(struct scan *c, struct slice path)
     buf_clear(&plain);
 }
 
-/* Finds a destination at the cursor (behind blanks): *raw without angle brackets. Returns its length with
- * them, 0 when there is none. */
+/* Finds a destination at the cursor (behind blanks): *raw without angle brackets. Returns its
+ * length with them, 0 when there is none. */
 static size_t destination_len(const struct scan *c, struct slice *raw)
 {
     size_t n = 0, depth = 0;
@@ -191,8 +191,8 @@ static void copy_blanks(struct scan *c)
         copy(c, 1);
 }
 
-/* A media path with blanks in it ("![](photo one.jpg)") is no link by the rules, yet plainly meant: returns
- * its length up to the bracket that closes it, or 0. */
+/* A media path with blanks in it ("![](photo one.jpg)") is no link by the rules, yet plainly
+ * meant: returns its length up to the bracket that closes it, or 0. */
 static size_t blank_path_len(const struct scan *c, size_t len)
 {
     size_t end = len;
@@ -249,8 +249,8 @@ static bool closes_footnote(const struct scan *c)
     return i > 0 && c->s.ptr[i - 1] == '[' && c->s.ptr[i] == '^';
 }
 
-/* "]:" of a definition. A footnote's first word is no destination, but where footnotes are not known it
- * would be one: "why:" stays, "javascript:x" does not. */
+/* "]:" of a definition. A footnote's first word is no destination, but where footnotes are not
+ * known it would be one: "why:" stays, "javascript:x" does not. */
 static void take_definition(struct scan *c)
 {
     struct slice raw;
@@ -300,8 +300,8 @@ static bool is_own_label(struct scan *c, struct slice label)
 }
 
 /*
- * "[" that opens a label of this text: "[a]: …", "[^a]" and "][a]" get the suffix; "[a][]" and "[a]" become
- * "[a][a-suffix]". Images' "![a]" likewise. False when it is something else.
+ * "[" that opens a label of this text: "[a]: …", "[^a]" and "][a]" get the suffix; "[a][]" and
+ * "[a]" become "[a][a-suffix]". Images' "![a]" likewise. False when it is something else.
  */
 static bool take_label(struct scan *c)
 {

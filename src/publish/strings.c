@@ -25,9 +25,15 @@ struct slice slice_part(struct slice s, size_t from, size_t to)
 size_t slice_find(struct slice s, const char *what)
 {
     size_t n = strlen(what);
-    for (size_t i = 0; n <= s.len && i <= s.len - n; i++) {
-        if (n == 0 || memcmp(s.ptr + i, what, n) == 0)
-            return i;
+    if (n == 0)
+        return 0;
+    for (size_t at = 0; at < s.len && n <= s.len - at; at++) {
+        const uint8_t *first = memchr(s.ptr + at, what[0], s.len - at);
+        if (!first)
+            break;
+        at = (size_t)(first - s.ptr);
+        if (n <= s.len - at && memcmp(first, what, n) == 0)
+            return at;
     }
     return s.len;
 }

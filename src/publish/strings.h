@@ -36,10 +36,13 @@ struct slice slice_trim(struct slice s);
 struct slice slice_part(struct slice s, size_t from, size_t to);
 /* Where `what` first stands in `s`, or s.len. An empty `what` stands at 0. */
 size_t slice_find(struct slice s, const char *what);
+/* True when `s` begins with `prefix`. */
 bool slice_starts(struct slice s, const char *prefix);
 /* The same without regard to the letter case of ASCII. */
 bool slice_starts_nocase(struct slice s, const char *prefix);
+/* True for equal texts. */
 bool slice_equal_nocase(struct slice a, struct slice b);
+/* True when `what` stands anywhere in `s`. */
 bool slice_contains_nocase(struct slice s, struct slice what);
 
 /* Appends `s` with each run of blanks as one, none at the ends, controls dropped and bytes that are
@@ -49,7 +52,8 @@ void put_one_line(struct buf *b, struct slice s);
 /* What put_markdown_plain puts a backslash before. "{" is a mark of site generators. */
 #define MARKDOWN_MARKS "\\`*_[]<>&~|#${"
 
-/* Appends text of one line for a place in Markdown where it must not be markup: marks get a backslash. */
+/* Appends text of one line for a place in Markdown where it must not be markup: marks get a
+ * backslash. */
 void put_markdown_plain(struct buf *b, const char *text);
 
 /* True for C0 (but LF and TAB), DEL, C1, bidirectional controls and U+FEFF: what no text of a post
@@ -58,6 +62,7 @@ bool is_unwanted(uint32_t cp);
 
 /* Returns a C string in the arena, or NULL when out of memory or when the buffer failed. */
 const char *arena_str(struct arena *a, struct slice s);
+/* The same for what a buffer holds. */
 const char *arena_buf(struct arena *a, const struct buf *b);
 /* `str`, or "" for NULL. */
 static inline const char *str_or_empty(const char *str)
@@ -65,12 +70,15 @@ static inline const char *str_or_empty(const char *str)
     return str ? str : "";
 }
 
-/* A growing list of C strings that it does not own, freed with free(items). Returns 0 or RAPPORT_NOMEM. */
+/* A growing list of C strings that it does not own, freed with free(items). Returns 0 or
+ * RAPPORT_NOMEM. */
 struct str_list {
     const char **items;
     size_t n, cap;
 };
+/* Adds a string that must outlive the list. Returns 0 or RAPPORT_NOMEM. */
 int str_list_add(struct str_list *l, const char *str);
+/* Frees the list, not the strings. */
 void str_list_clear(struct str_list *l);
 /* Copies the list into the arena as an array; *out is NULL for an empty list. Returns 0 or
  * RAPPORT_NOMEM. */

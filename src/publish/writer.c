@@ -1,4 +1,5 @@
-/* writer.c - the table of targets, the parts that writers share, and plain Markdown (see writer.h). */
+/* writer.c - the table of targets, the parts that writers share, and plain Markdown (see
+ * writer.h). */
 #include "publish/writer.h"
 
 #include "base/utf8.h"

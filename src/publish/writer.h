@@ -36,6 +36,7 @@ const struct post_target *post_targets(size_t *n);
 /* Writes `p` for the target of that name. Returns 0, RAPPORT_NOTFOUND for an unknown target,
  * RAPPORT_LIMIT or RAPPORT_NOMEM; then *out is left alone. Free with post_files_clear. */
 int post_write(const struct post *p, const char *target, struct post_files *out);
+/* Frees what post_write made; *f is empty afterwards. */
 void post_files_clear(struct post_files *f);
 
 #endif

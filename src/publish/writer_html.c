@@ -1,8 +1,9 @@
 /*
  * writer_html.c - one web page: no script, nothing fetched but the post's own images.
  *
- * Marked up as an h-entry (microformats2), so that readers and other sites find title, date, tags and
- * authors. The policy in its head forbids scripts even if something should have slipped through.
+ * Marked up as an h-entry (microformats2), so that readers and other sites find title, date, tags
+ * and authors. The policy in its head forbids scripts even if something should have slipped
+ * through.
  */
 #include <stdio.h>
 

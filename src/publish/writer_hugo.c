@@ -2,21 +2,28 @@
  * writer_hugo.c - a leaf bundle for Hugo (checked with 0.111): content/posts/SLUG/index.md.
  *
  * Hugo reads shortcodes before Markdown, also in code, so "{{<" and "{{%" are written as commented
- * shortcodes, which Hugo prints as they were; an opening mark that nothing closes would end the build and is
- * taken apart. Attributes at the end of a heading ("{.class}") are taken apart too. The date has seconds
- * and an offset: without them Hugo read year 1.
+ * shortcodes, which Hugo prints as they were; an opening mark that nothing closes would end the
+ * build and is taken apart. Attributes at the end of a heading ("{.class}") are taken apart too.
+ * The date has seconds and an offset: without them Hugo read year 1.
  */
 #include "publish/lines.h"
 #include "publish/strings.h"
 #include "publish/writer_parts.h"
 #include "rapport/error.h"
 
-/* Length of a shortcode at the start of `s` with both marks, 0 when it is not closed or holds what a comment
- * may not hold. */
+enum {
+    SHORTCODE_MOST_BYTES =
+        512 /* further off, no closing mark is looked for: it would take quadratic time */
+};
+
+/* Length of a shortcode at the start of `s` with both marks, 0 when it is not closed or holds
+ * what a comment may not hold. */
 static size_t shortcode_len(struct slice s)
 {
     const char *close = s.ptr[2] == '<' ? ">}}" : "%}}";
     struct slice inside = slice_skip(s, 3);
+    if (inside.len > SHORTCODE_MOST_BYTES)
+        inside.len = SHORTCODE_MOST_BYTES;
     size_t n = slice_find(inside, close);
     if (n == inside.len)
         return 0;
@@ -26,8 +33,8 @@ static size_t shortcode_len(struct slice s)
     return plain ? 3 + n + 3 : 0;
 }
 
-/* An opening mark that nothing closes is taken apart by a joiner that nobody sees: in code, where shortcodes
- * are read too, an entity would show. */
+/* An opening mark that nothing closes is taken apart by a joiner that nobody sees: in code,
+ * where shortcodes are read too, an entity would show. */
 static void put_escaped(struct buf *out, struct slice s)
 {
     while (s.len) {

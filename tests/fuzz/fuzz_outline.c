@@ -1,4 +1,5 @@
-/* fuzz_outline.c - any bytes as report.md: items cover it all, and a draft of a draft changes nothing. */
+/* fuzz_outline.c - any bytes as report.md: items cover it all, and a draft of a draft changes
+ * nothing. */
 #include <stdlib.h>
 
 #include "publish/outline.h"

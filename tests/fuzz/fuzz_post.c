@@ -1,5 +1,5 @@
-/* fuzz_post.c - any bytes as a note: what comes out has no HTML and no unsafe link, read as Markdown, and
- * every target takes it. */
+/* fuzz_post.c - any bytes as a note: what comes out has no HTML and no unsafe link, read as
+ * Markdown, and every target takes it. */
 #include <stdlib.h>
 
 #include "base/utf8.h"

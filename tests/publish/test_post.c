@@ -97,6 +97,15 @@ TEST(headings, "a note's first heading becomes the section's, the others follow 
     check_body("", "N", "");
 }
 
+TEST(nameless, "a note without heading and title is called by its path")
+{
+    struct post_note note = {.path = "notes/day 1/x.md", .text = slice_str("text\n")};
+    struct post_input in = {.report = slice_str("![[day 1/x]]\n"), .notes = &note, .n_notes = 1};
+    struct post p = build(&in);
+    CHECK_STR(p.sections[0].heading, "day 1/x");
+    post_clear(&p);
+}
+
 TEST(open_ends, "what a note leaves open ends with it")
 {
     check_body("# T\n~~~~\ncode\n", "T", "~~~~\ncode\n~~~~\n");

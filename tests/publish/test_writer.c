@@ -325,6 +325,29 @@ TEST(table_gate, "the gate is pipes in the widest line times lines, up to the li
     }
 }
 
+TEST(at_signs, "with as many @ as the limit bare addresses are links, with more they are text")
+{
+    for (size_t extra = 0; extra < 2; extra++) {
+        struct buf b = BUF_INIT, html = BUF_INIT;
+        for (size_t i = 0; i < MARKDOWN_MOST_AT_SIGNS + extra; i++)
+            buf_append_str(&b, "a@b.example ");
+        CHECK_EQ(html_put_markdown(&html, buf_slice(&b), "x"), 0);
+        CHECK_EQ(has(buf_slice(&html), "mailto:a@b.example"), !extra);
+        CHECK(has(buf_slice(&html), "a@b.example"));
+        buf_clear(&b);
+        buf_clear(&html);
+    }
+}
+
+TEST(open_shortcodes, "a line of 80,000 open shortcodes is taken apart in a moment")
+{
+    struct buf b = BUF_INIT;
+    for (size_t i = 0; i < 80000; i++)
+        buf_append_str(&b, "{{<");
+    check_hostile(buf_cstr(&b));
+    buf_clear(&b);
+}
+
 TEST(parse_limit, "a Markdown text past the limit is refused")
 {
     struct buf b = BUF_INIT, html = BUF_INIT;
