@@ -53,13 +53,16 @@ $(B)/obj/%.o: src/%.c
 	$(if $(V),,@echo '  CC  $<')
 	$(Q)$(CC) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/obj/test.o: tests/test.c tests/test.h
+	$(Q)mkdir -p $(@D) && $(CC) $(ALLCFLAGS) -c -o $@ $<
+
 define layer_rule
 $(B)/lib/lib$(1).a: $$(OBJ_$(1))
 	$$(Q)mkdir -p $$(@D) && rm -f $$@ && $$(AR) rcs $$@ $$^
-$(B)/tests/$(1)/%: tests/$(1)/%.c tests/test.c tests/test.h $$(call archives,$(1))
+$(B)/tests/$(1)/%: tests/$(1)/%.c $(B)/obj/test.o $$(call archives,$(1))
 	$$(Q)mkdir -p $$(@D)
 	$$(if $$(V),,@echo '  TEST $$<')
-	$$(Q)$$(CC) $$(ALLCFLAGS) -Itests -MMD -MP -MF $$@.d -o $$@ $$< tests/test.c $$(LDFLAGS) $$(WRAP) $$(call archives,$(1)) $$(LIBS)
+	$$(Q)$$(CC) $$(ALLCFLAGS) -Itests -MMD -MP -MF $$@.d -o $$@ $$< $(B)/obj/test.o $$(LDFLAGS) $$(WRAP) $$(call archives,$(1)) $$(LIBS)
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer_rule,$(l))))
 

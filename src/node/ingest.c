@@ -244,10 +244,11 @@ static void ask_from_head(struct rapport_node *n, struct link *l, const uint8_t 
 static bool take(struct rapport_node *n, struct link *l, const struct decoded *run)
 {
     struct log_outcome outcome;
-    if (log_accept(&n->logs, run->deltas, run->n, &outcome)) {
-        node_fail(n, RAPPORT_NOMEM);
-        return false;
-    }
+    int error = log_accept(&n->logs, run->deltas, run->n, &outcome);
+    if (error == RAPPORT_NOMEM)
+        node_fail(n, error);
+    if (error)
+        return false; /* more logs than a report may have: not taken */
     for (size_t i = 0; i < outcome.n_accepted; i++)
         delta_taken(n, &run->deltas[outcome.n_known + i], l ? l->conn : GOSSIP_STORED);
     count_copies(n, run, &outcome);
@@ -275,10 +276,30 @@ static bool take(struct rapport_node *n, struct link *l, const struct decoded *r
     return outcome.n_accepted > 0;
 }
 
-static bool dep_is_here(const struct rapport_node *n, const struct delta_dep *dep)
+/* Has the log of the dep come that far? With another hash there it never will have: the run then
+ * goes. */
+static bool dep_is_settled(const struct rapport_node *n, const struct delta_dep *dep, bool *here)
 {
+    uint64_t lamport;
     const struct log *log = log_find(&n->logs, dep->log);
-    return log && log->next >= dep->end;
+    *here = log_has_dep(&n->logs, dep, &lamport);
+    return *here || (log && log->next >= dep->end);
+}
+
+/* Tries one parked run again. Returns true when a log moved. */
+static bool retry_one(struct rapport_node *n, struct parked **at, bool here)
+{
+    struct decoded run = {0};
+    struct parked taken = **at;
+    (*at)->bytes = BUF_INIT; /* `taken` owns them now */
+    n->parked_bytes -= taken.bytes.len;
+    parked_remove(n, at);
+    if (here && decode_parked(n, &taken, &run) == RAPPORT_NOMEM)
+        node_fail(n, RAPPORT_NOMEM);
+    bool moved = run.n && take(n, NULL, &run);
+    decoded_clear(&run);
+    buf_clear(&taken.bytes);
+    return moved;
 }
 
 static void retry_parked(struct rapport_node *n)
@@ -286,21 +307,11 @@ static void retry_parked(struct rapport_node *n)
     for (bool moved = true; moved && !n->failure;) {
         moved = false;
         for (struct parked **at = &n->parked; *at && !moved;) {
-            if (!dep_is_here(n, &(*at)->missing)) {
+            bool here;
+            if (dep_is_settled(n, &(*at)->missing, &here))
+                moved = retry_one(n, at, here);
+            else
                 at = &(*at)->next;
-                continue;
-            }
-            struct decoded run = {0};
-            struct parked taken = **at;
-            (*at)->bytes = BUF_INIT; /* `taken` owns them now */
-            n->parked_bytes -= taken.bytes.len;
-            parked_remove(n, at);
-            if (decode_parked(n, &taken, &run) == RAPPORT_NOMEM)
-                node_fail(n, RAPPORT_NOMEM);
-            if (run.n)
-                moved = take(n, NULL, &run);
-            decoded_clear(&run);
-            buf_clear(&taken.bytes);
         }
     }
 }

@@ -34,7 +34,6 @@ enum {
     NODE_LOADED_NOTES = 256,      /* texts kept in memory beyond those in use */
 };
 
-
 /* An effect with the memory that it points to. */
 struct node_effect {
     struct rapport_effect effect;

@@ -14,8 +14,8 @@
 /* The first failure sticks: the node takes no more edits and sends no more deltas of its own. */
 void node_fail(struct rapport_node *n, int error);
 
-/* Something that the digest covers is other than before: it is told when things are quiet, the cache
-   is saved in time. */
+/* Something that the digest covers is other than before: it is told when things are quiet, the
+   cache is saved in time. */
 void node_changed(struct rapport_node *n);
 
 /* effects.c */
