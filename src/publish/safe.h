@@ -24,8 +24,8 @@ struct safe_input {
     struct slice text;
     size_t most_bytes;
     int shift; /* added to the level of each heading, then kept in 2 to 6 */
-    const char *
-        label_suffix; /* put to reference and footnote labels, so that two texts can stand in one post */
+    /* Put to labels of references and footnotes, so that two texts can share a post; or NULL. */
+    const char *label_suffix;
 };
 
 /*
