@@ -14,6 +14,8 @@ static size_t slot_of(const uint8_t prefix[ADDRESS_PREFIX_BYTES])
     uint64_t hash = 14695981039346656037u;
     for (size_t i = 0; i < ADDRESS_PREFIX_BYTES; i++)
         hash = (hash ^ prefix[i]) * 1099511628211u;
+    /* The last byte has hardly reached the upper half yet. */
+    hash = (hash ^ hash >> 32) * 0x9e3779b97f4a7c15u;
     return (size_t)(hash >> 32) % GATE_SLOTS;
 }
 
