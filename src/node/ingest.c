@@ -103,23 +103,34 @@ static void recent_drop_oldest(struct rapport_node *n)
     n->recent = oldest->next;
     if (!n->recent)
         n->recent_last = &n->recent;
+    if (oldest->newer)
+        oldest->newer->older = NULL;
+    else
+        map_remove(&n->recent_by_log, oldest->log);
     n->recent_bytes -= oldest->bytes.len;
     buf_clear(&oldest->bytes);
     free(oldest);
 }
 
+/* Without memory it is not kept, and a load serves it. */
 static void recent_add(struct rapport_node *n, const struct delta *d)
 {
     struct recent *r = calloc(1, sizeof *r);
     if (r)
         buf_append_slice(&r->bytes, d->bytes);
-    if (!r || buf_error(&r->bytes)) {
+    struct recent *older = map_get(&n->recent_by_log, d->log);
+    if (!r || buf_error(&r->bytes) || map_put(&n->recent_by_log, d->log, r)) {
+        if (r)
+            buf_clear(&r->bytes);
         free(r);
         return;
     }
     memcpy(r->log, d->log, sizeof r->log);
     r->first = d->first;
     r->end = d->end;
+    r->older = older;
+    if (older)
+        older->newer = r;
     *n->recent_last = r;
     n->recent_last = &r->next;
     n->recent_bytes += r->bytes.len;
@@ -130,10 +141,10 @@ static void recent_add(struct rapport_node *n, const struct delta *d)
 const struct recent *recent_find(const struct rapport_node *n, const uint8_t log[LOG_ID_BYTES],
                                  uint64_t from)
 {
-    for (const struct recent *r = n->recent; r; r = r->next)
-        if (r->first <= from && from < r->end && memcmp(r->log, log, LOG_ID_BYTES) == 0)
-            return r;
-    return NULL;
+    const struct recent *r = map_get(&n->recent_by_log, log);
+    while (r && r->first > from)
+        r = r->older;
+    return r && from < r->end ? r : NULL;
 }
 
 void delta_apply(struct rapport_node *n, const struct delta *d)

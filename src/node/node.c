@@ -86,6 +86,7 @@ int rapport_node_create(const struct rapport_node_config *config, struct rapport
     n->new_log = config->new_log;
     rng_init(&n->rng, config->seed);
     map_init(&n->pasts, LOG_ID_BYTES, rng_u64(&n->rng));
+    map_init(&n->recent_by_log, LOG_ID_BYTES, rng_u64(&n->rng));
     device_keys_from_seed(&n->keys, config->device_seed);
     int error = node_start(n, config);
     if (error) {
@@ -123,6 +124,7 @@ void rapport_node_destroy(struct rapport_node *n)
     have_clear(&n->named);
     have_clear(&n->durable);
     past_free(&n->pasts);
+    map_clear(&n->recent_by_log);
     buf_clear(&n->note_loaded);
     for (size_t i = 0; i < n->n_epochs; i++)
         epoch_wipe(&n->epochs[i]);

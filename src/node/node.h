@@ -61,12 +61,13 @@ struct parked {
     struct parked *next;
 };
 
-/* One of the newest deltas, for live push. */
+/* One of the newest deltas, for live push; in order of arrival, and by log. */
 struct recent {
-    uint8_t log[LOG_ID_BYTES];
     uint64_t first, end;
     struct buf bytes;
-    struct recent *next;
+    uint8_t log[LOG_ID_BYTES];
+    struct recent *next;          /* arrived after it, any log */
+    struct recent *older, *newer; /* of the same log */
 };
 
 struct candidate {
@@ -172,7 +173,8 @@ struct rapport_node {
 
     struct parked *parked, **parked_last;
     size_t n_parked, parked_bytes;
-    struct recent *recent, **recent_last;
+    struct recent *recent, **recent_last; /* oldest first */
+    struct map recent_by_log;             /* the newest of each log */
     size_t recent_bytes;
     struct rapport_counters counters;
     rapport_time_ms changed_at;

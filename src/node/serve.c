@@ -71,16 +71,10 @@ static void run_send(struct rapport_node *n, struct link *l, struct run *run)
 
 static void serve_recent(struct rapport_node *n, struct link *l, const struct recent *r)
 {
-    uint64_t next = l->run.from;
-    for (; r && !l->loaded->full && !n->failure; r = r->next) {
-        if (memcmp(r->log, l->run.log, LOG_ID_BYTES) != 0 || r->end <= next)
-            continue;
-        if (r->first > next)
-            break;
+    for (; r && !l->loaded->full && !n->failure; r = r->newer) {
         int error = run_add(n, l->loaded, buf_slice(&r->bytes));
         if (error)
             node_fail(n, error);
-        next = r->end;
     }
     run_send(n, l, l->loaded);
     serve_forget(l);
