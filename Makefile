@@ -41,7 +41,7 @@ SCRIPTS   := $(wildcard tests/*/test_*.sh tests/*/test_*.py)
 PROGRAMS  := $(addprefix $(B)/,$(if $(SRC_cli),rapport) $(if $(wildcard src/bench/bench.c),rapport-bench) \
              $(if $(wildcard src/bench/sim_main.c),rapport-sim))
 CHOSEN     = $(if $(T),$(foreach t,$(T),$(foreach p,$(TESTS) $(SCRIPTS),$(if $(findstring $(t),$(p)),$(p)))),$(TESTS) $(SCRIPTS))
-SIM_WRAP  := -Wl,--wrap=crypto_sign_verify_detached
+SIM_WRAP  := -Wl,--wrap=crypto_sign_verify_detached,--undefined=__wrap_crypto_sign_verify_detached
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 .PHONY: all demo test test-only check asan tsan fuzz bench install clean fmt tidy deps
