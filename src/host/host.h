@@ -1,7 +1,7 @@
 /*
- * host.h - one open report on this device: lock, device key, node, database and file mirror. Does no
- * networking: a driver (the daemon on libuv, a test) gives it hooks; without hooks it works offline,
- * every write synced to the disk before the call returns.
+ * host.h - one open report on this device: lock, device key, node, database and file mirror. Does
+ * no networking: a driver (the daemon on libuv, a test) gives it hooks; without hooks it works
+ * offline, every write synced to the disk before the call returns.
  *
  *   folder/.rapport/lock       flock; holds "PID\nSOCKET\n" of who has the report open
  *   folder/.rapport/report.db  the database (store/store.h)
@@ -44,8 +44,8 @@ struct host_hooks {
     /* The batches up to `store_id` are written and want store_sync on any thread; several may be
        answered by one host_synced with the newest id. */
     void (*sync)(void *user, uint64_t store_id);
-    /* One line for the person, without a line end, safe for a terminal: a file refused, a disk full.
-       May be NULL. */
+    /* One line for the person, without a line end, safe for a terminal: a file refused, a disk
+       full. May be NULL. */
     void (*notice)(void *user, const char *line);
 };
 
@@ -97,7 +97,8 @@ void host_set_hooks(struct host *h, const struct host_hooks *hooks);
  * committed at once and answered with WRITTEN; then, offline, synced and STORED, with hooks handed
  * to hooks->sync. LOAD is answered at once. SEND, CLOSE and DIAL go to hooks->network, or nowhere.
  * Returns what rapport_node_step returned for this event (RAPPORT_AGAIN of an edit is retried after
- * the load, so it is not seen here); a failing store is not an error of this call, see host_failure.
+ * the load, so it is not seen here); a failing store is not an error of this call, see
+ * host_failure.
  */
 int host_step(struct host *h, struct rapport_event *event);
 
@@ -118,12 +119,19 @@ rapport_time_ms host_now(void);
 /* Seals and writes what was typed; offline also to the disk. Returns 0 or host_failure's code. */
 int host_flush(struct host *h);
 
+/* The addresses that a ticket names as where we listen (copied; more than HOST_MOST_ADDRESSES are
+   left out). */
+void host_set_addresses(struct host *h, const struct rapport_address *addresses, size_t n);
+
 /* ---- asking ---- */
 
+/* The node, owned by the host; step it through host_step alone. */
 struct rapport_node *host_node(struct host *h);
+/* The database, owned by the host. */
 struct store *host_store(struct host *h);
-/* Absolute path of the report's folder, and of this user's state. */
+/* Absolute path of the report's folder. */
 const char *host_dir(const struct host *h);
+/* Absolute path of this user's state. */
 const char *host_home_dir(const struct host *h);
 /* The person's name as the node was given it. */
 const char *host_name(const struct host *h);
@@ -152,6 +160,7 @@ bool host_next_notice(struct host *h, struct buf *out);
 
 enum {
     HOST_MOST_NOTICES = 64,
+    HOST_MOST_ADDRESSES = 6,
     HOST_KEY_BYTES = 32,
     HOST_MOST_NAME_BYTES = 64,
 };
