@@ -5,9 +5,9 @@
  * ".md". Only regular files with one link are read, from directory descriptors and never through a
  * symlink. What stood at each path since the last save from there is remembered (MIRROR_MOST_BASES
  * texts); a file that an editor changed is taken in as a change against the newest of these whose
- * changes show in it. Nothing is overwritten that was not known: files are exchanged, and what comes
- * out is looked at. (docs/DESIGN section 8; reference: editors that write in place, rename over, or
- * move the old file away.)
+ * changes show in it. Nothing is overwritten that was not known: files are exchanged, and what
+ * comes out is looked at. (docs/DESIGN section 8; reference: editors that write in place, rename
+ * over, or move the old file away.)
  *
  * State is a record "local/mirror/" + note id (hex) for each note, written in one transaction with
  * the edit that it belongs to, so a crash leaves both or neither.
@@ -28,17 +28,17 @@ enum {
 
 /*
  * Looks at every file and takes in what changed, was made, renamed or deleted; everything taken is
- * sealed and written (offline: on the disk) before it is marked as taken. Offline it waits for a file
- * that must settle, with hooks it leaves it for host_tick. A file that cannot be taken is named in a
- * notice, once, and in mirror_next_problem. Returns 0, or why nothing could be taken at all
- * (RAPPORT_IO, RAPPORT_NOMEM, the failure of the host).
+ * sealed and written (offline: on the disk) before it is marked as taken. Offline it waits for a
+ * file that must settle, with hooks it leaves it for host_tick. A file that cannot be taken is
+ * named in a notice, once, and in mirror_next_problem. Returns 0, or why nothing could be taken
+ * at all (RAPPORT_IO, RAPPORT_NOMEM, the failure of the host).
  */
 int mirror_take(struct host *h);
 
 /*
  * Writes out what changed in the notes, moves renamed files, puts files of trashed notes into
- * .rapport/trash. A file with a live editor waits. A file that cannot be written stays as it was, is
- * a problem and is tried again at the next call. Returns 0, or RAPPORT_NOMEM, RAPPORT_IO.
+ * .rapport/trash. A file with a live editor waits. A file that cannot be written stays as it was,
+ * is a problem and is tried again at the next call. Returns 0, or RAPPORT_NOMEM, RAPPORT_IO.
  */
 int mirror_put(struct host *h);
 
@@ -59,6 +59,7 @@ struct mirror_problem {
     const char *line;
     bool waiting; /* text of peers waits for an editor to close the file; else something is wrong */
 };
+/* Gives the next problem. */
 bool mirror_next_problem(const struct host *h, size_t *at, struct mirror_problem *out);
 
 /* The path (relative) of the file of a note as it stands on the disk; NULL when it has none. */
