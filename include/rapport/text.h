@@ -117,6 +117,7 @@ bool rapport_text_next_change(struct rapport_text *t, struct rapport_text_edit *
  */
 int rapport_text_insert(struct rapport_text *t, struct rapport_text_id id, size_t pos,
                         const char *text, size_t text_len);
+/* Deletes; see rapport_text_insert. */
 int rapport_text_delete(struct rapport_text *t, struct rapport_text_id id, size_t pos, size_t n);
 
 /* Writes the first `max` ids of the newest version of the graph (added events included, merged or
@@ -145,30 +146,31 @@ int rapport_text_is_before(const struct rapport_text *t, const struct rapport_te
 int rapport_text_at(const struct rapport_text *t, const struct rapport_text_id *version, size_t n,
                     char **out, size_t *len);
 
-/* Length of the text in code points, and in bytes. */
+/* Length of the text in code points. */
 size_t rapport_text_length(const struct rapport_text *t);
+/* Length of the text in bytes. */
 size_t rapport_text_size(const struct rapport_text *t);
 /* Copies up to n code points from pos on (0 and SIZE_MAX: the whole text). Allocates *out (free()
  * it, a NUL follows the len bytes). Returns 0 or RAPPORT_NOMEM. */
 int rapport_text_copy(const struct rapport_text *t, size_t pos, size_t n, char **out, size_t *len);
 
-/* The text as it lies in memory: `before` and then `after`. Borrowed until the text changes. */
+/* The text in two parts: `before` and then `after`. */
 struct rapport_text_pieces {
     const char *before, *after;
     size_t before_len, after_len;
 };
+/* The text as it lies in memory, borrowed until it changes. */
 void rapport_text_pieces(const struct rapport_text *t, struct rapport_text_pieces *out);
 
-/*
- * The stored form: the text, then the history. Save allocates *out (free() it); it returns 0,
- * RAPPORT_STATE while added events wait for rapport_text_merge, or RAPPORT_NOMEM. Load takes the
- * text as stored, without a replay, and returns 0, RAPPORT_VERSION, RAPPORT_TRUNCATED,
- * RAPPORT_MALFORMED, RAPPORT_LIMIT or RAPPORT_NOMEM; whatever the bytes are, the result is sound.
- * Peek finds only the text, borrowed from the bytes, without reading the history (which it does not
- * check).
- */
+/* Writes the stored form: the text, then the history. Allocates *out (free() it). Returns 0,
+ * RAPPORT_STATE while added events wait for rapport_text_merge, or RAPPORT_NOMEM. */
 int rapport_text_save(const struct rapport_text *t, uint8_t **out, size_t *len);
+/* Takes the text as it was stored, without a replay, and reads the history. Returns 0,
+ * RAPPORT_VERSION, RAPPORT_TRUNCATED, RAPPORT_MALFORMED, RAPPORT_LIMIT or RAPPORT_NOMEM; whatever
+ * the bytes are, the result is sound. Nothing is borrowed from them. */
 int rapport_text_load(const uint8_t *bytes, size_t len, struct rapport_text **out);
+/* Finds only the text in a stored form, borrowed from the bytes; the history is not looked at.
+ * Errors as rapport_text_load. */
 int rapport_text_peek(const uint8_t *bytes, size_t len, const char **text, size_t *text_len);
 
 /*

@@ -33,9 +33,10 @@ static inline uint32_t history_n_events(const struct history *h)
     return h->graph.n_events;
 }
 
+/* Frees the tables; they are empty and usable again. */
 void history_clear(struct history *h);
-/* Makes events of a checked run known: `parents` are LVs, minimal and ascending; agents and room
- * for the run in all tables must be there (history_reserve). */
+
+/* New events: `parents` are LVs, minimal and ascending. */
 struct new_run {
     uint32_t agent;
     uint64_t seq;
@@ -44,6 +45,7 @@ struct new_run {
     struct op_piece piece;
     struct slice text;
 };
+/* Appends events to all tables; their agent and room for them must be there (history_reserve). */
 void history_push(struct history *h, const struct new_run *run);
 /* Room for n_runs pushes of this agent with so many parents and bytes of text in all. Returns 0 or
  * RAPPORT_NOMEM. */

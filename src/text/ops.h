@@ -47,6 +47,7 @@ struct op_piece {
 
 #define OPS_INIT ((struct ops){0})
 
+/* Frees the tables; they are empty and usable again. */
 void ops_clear(struct ops *o);
 /* Room for n_runs more runs and the text of text_len bytes. Returns 0 or RAPPORT_NOMEM. */
 int ops_reserve(struct ops *o, size_t n_runs, size_t text_len);
@@ -56,6 +57,7 @@ void ops_push(struct ops *o, struct op_piece piece, struct slice text);
 /* The two halves of ops_push, for a history that is read column by column: runs that insert from an
  * ordinal on, and the n code points of all their text. */
 void ops_push_run(struct ops *o, struct op_piece piece, uint32_t ordinal);
+/* The second half; see ops_push_run. */
 void ops_push_text(struct ops *o, struct slice text, uint32_t n);
 /* The events from lv to before `end` as far as they belong to one run. *hint is the index of a run
  * to try first, and of the one found. */
@@ -64,11 +66,12 @@ struct op_piece ops_piece(const struct ops *o, uint32_t lv, uint32_t end, size_t
 struct slice ops_text(const struct ops *o, uint32_t ordinal, uint32_t n);
 /* The length of the text behind a piece, when it was `length` before it. */
 uint32_t op_length_after(struct op_piece piece, uint32_t length);
-/* Where a piece takes or puts its code points in a text of `length`: [start, start + n). A delete
- * past the end has n = 0. */
+
+/* Where a piece takes or puts its code points: [start, start + n). */
 struct op_place {
     uint32_t start, n;
 };
+/* The place of a piece in a text of `length`; a delete past the end has n = 0. */
 struct op_place op_place(struct op_piece piece, uint32_t length);
 
 #endif

@@ -62,6 +62,7 @@ struct tracker {
 
 #define TRACKER_INIT ((struct tracker){0})
 
+/* Frees the tracker; tracker_reset makes it usable again. */
 void tracker_clear(struct tracker *t);
 /* Starts anew with a base text of so many characters; `ids` settles ties. 0 or RAPPORT_NOMEM. */
 int tracker_reset(struct tracker *t, const struct ids *ids, uint32_t length);
@@ -79,9 +80,9 @@ struct deleted {
  * position pos, and so do the others, or each one below (backward). Returns 0 or RAPPORT_NOMEM. */
 int tracker_delete(struct tracker *t, struct span run, uint32_t pos, bool backward,
                    struct deleted *out);
-/* Takes the events back out of the prepare state, or puts them into it again. 0 or RAPPORT_NOMEM.
- */
+/* Takes events back out of the prepare state. 0 or RAPPORT_NOMEM. */
 int tracker_retreat(struct tracker *t, struct span run);
+/* Puts them into it again. 0 or RAPPORT_NOMEM. */
 int tracker_advance(struct tracker *t, struct span run);
 
 #endif
