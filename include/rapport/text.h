@@ -29,8 +29,10 @@ enum {
     RAPPORT_TEXT_MOST_PARENTS = 256,  /* of one event */
     RAPPORT_TEXT_MOST_RUN = 1u << 26  /* events of one run */
 };
-/* Events of one text, and the greatest position that an event may have. */
+/* Events of one text. */
 #define RAPPORT_TEXT_MOST_EVENTS UINT32_C(0xfffffff0)
+/* The greatest position that an event may be given. */
+#define RAPPORT_TEXT_MOST_POS (RAPPORT_TEXT_MOST_EVENTS - RAPPORT_TEXT_MOST_RUN)
 /* Bytes of all text ever inserted. */
 #define RAPPORT_TEXT_MOST_BYTES UINT32_C(0xfffffff0)
 /* The greatest number that an event's id may have. */

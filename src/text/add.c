@@ -25,7 +25,7 @@ static int check_limits(const struct rapport_text_run *run)
     if (run->n_events > RAPPORT_TEXT_MOST_RUN || run->n_parents > RAPPORT_TEXT_MOST_PARENTS ||
         run->id.seq > RAPPORT_TEXT_MOST_SEQ - run->n_events)
         return RAPPORT_LIMIT;
-    if (run->pos > RAPPORT_TEXT_MOST_EVENTS - RAPPORT_TEXT_MOST_RUN)
+    if (run->pos > RAPPORT_TEXT_MOST_POS)
         return RAPPORT_LIMIT;
     return 0;
 }

@@ -96,7 +96,7 @@ uint32_t graph_end(const struct graph *g, size_t i)
 const uint32_t *graph_parents(const struct graph *g, size_t i)
 {
     const struct graph_entry *e = &g->entries[i];
-    return e->n_parents == 1 ? &e->parents : g->pool + e->parents;
+    return e->n_parents > 1 ? g->pool + e->parents : &e->parents;
 }
 
 int graph_reserve(struct graph *g, size_t n, size_t n_parents)

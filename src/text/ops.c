@@ -128,6 +128,8 @@ static size_t text_offset(const struct ops *o, uint32_t ordinal)
 
 struct slice ops_text(const struct ops *o, uint32_t ordinal, uint32_t n)
 {
+    if (!n)
+        return (struct slice){0};
     size_t from = text_offset(o, ordinal);
     return slice_of(o->text + from, text_offset(o, ordinal + n) - from);
 }

@@ -224,6 +224,8 @@ void rope_delete(struct rope *r, size_t pos, size_t n)
 
 void rope_read(const struct rope *r, size_t from, size_t to, char *out)
 {
+    if (from == to)
+        return;
     if (from < r->gap) {
         size_t end = to < r->gap ? to : r->gap;
         memcpy(out, r->bytes + from, end - from);
