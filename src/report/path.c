@@ -83,6 +83,7 @@ struct taken {
     bool folder;
     const char *spelling; /* with its parents */
     uint64_t n_next;      /* the number to try when another wants this name */
+    struct taken *aside;  /* of a note: the folder that stands in for one of this name */
 };
 
 struct settle {
@@ -160,6 +161,8 @@ static int place_part(struct settle *s, uint64_t *parent, struct slice part, boo
         if (name_key(*parent, name, key) != 0)
             return RAPPORT_NOMEM;
         t = map_get(&s->taken, key);
+        if (t && folder && !t->folder && t->aside)
+            t = t->aside;
         if (!t || (folder && t->folder))
             break;
         first = first ? first : t;
@@ -168,6 +171,8 @@ static int place_part(struct settle *s, uint64_t *parent, struct slice part, boo
     }
     if (!t && !(t = take_name(s, key, folder, path)))
         return RAPPORT_NOMEM;
+    if (first && folder && !first->folder)
+        first->aside = t;
     path->len = 0;
     buf_append_str(path, t->spelling);
     *parent = t->id;
@@ -233,8 +238,10 @@ static void commit_paths(struct report *r, struct note **notes, size_t n, char *
         char *old = notes[i]->shown_path;
         notes[i]->shown_path = paths[i];
         paths[i] = old;
-        if (strcmp(old, notes[i]->shown_path) != 0)
-            report_mark_changed(r, notes[i]);
+        if (strcmp(old, notes[i]->shown_path) == 0)
+            continue;
+        notes[i]->dirty_meta = true;
+        report_mark_changed(r, notes[i]);
     }
     r->paths_dirty = false;
 }
