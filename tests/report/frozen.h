@@ -1,0 +1,29 @@
+/* frozen.h - payloads that docs/protocol.md takes apart. A change here is a change of the format. */
+#ifndef TESTS_REPORT_FROZEN_H
+#define TESTS_REPORT_FROZEN_H
+
+#define FROZEN_CONTENT                                                                             \
+    "9392c410a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1999204aa6e6f7465732f612e6d649208a42320410a92"         \
+    "039192c4107777777777777777777777777777777703930004a468c3a92e930100029302cd012c029205"         \
+    "a4622e6d6492069292c410777777777777777777777777777777770092c4107777777777777777777777"         \
+    "7777777777cd03e8920799a16ba454616c6baa323032332d30322d3034a531303a3330a64a616e736f6e"         \
+    "a84b65796e6f746573a968747470733a2f2f78a4413b20423292c410b2b2b2b2b2b2b2b2b2b2b2b2b2b2"         \
+    "b2b291920790920091930000a178"
+#define FROZEN_CONTROL                                                                             \
+    "969401c4b49701c420f0e1d031d5b0ce61baf1905d7dbc5f4241205a4e9c4317a16667129efadf1667c4"         \
+    "201b3d25147a404bc02131b9d73ed1a03b74477fbb06b9a0d3f4958dfd3bf1ce1ec420493bf1a5e12ea1"         \
+    "ce2c5a74adb27321b2586fa351b8cf6d7e0580e247903bd169a8646576696365203101c440421ac1204d"         \
+    "9ee77e9c6be47795e2e757daf551899b9fdc3f1f1a04b5d2f4d7a5c187460ae0887f08ae8a59f8dc837c"         \
+    "c02c2bb1d0b2dbcc72b1f520ed1e84110d02c4101d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d9202c4102d2d"         \
+    "2d2d2d2d2d2d2d2d2d2d2d2d2d2d9303c4103d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d019405c4204d4d4d"         \
+    "4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d05ce63dfa0809206c4105d5d5d"         \
+    "5d5d5d5d5d5d5d5d5d5d5d5d5d9307a47a6f6e65af4575726f70652f4272757373656c73"
+#define FROZEN_GENESIS                                                                             \
+    "9401c4b49701c420f0e1d031d5b0ce61baf1905d7dbc5f4241205a4e9c4317a16667129efadf1667c420"         \
+    "1b3d25147a404bc02131b9d73ed1a03b74477fbb06b9a0d3f4958dfd3bf1ce1ec420493bf1a5e12ea1ce"         \
+    "2c5a74adb27321b2586fa351b8cf6d7e0580e247903bd169a8646576696365203101c440421ac1204d9e"         \
+    "e77e9c6be47795e2e757daf551899b9fdc3f1f1a04b5d2f4d7a5c187460ae0887f08ae8a59f8dc837cc0"         \
+    "2c2bb1d0b2dbcc72b1f520ed1e84110dc4203c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c3c"         \
+    "3c3c3c3c3c3c3c3cab464f5344454d2032303233"
+
+#endif
