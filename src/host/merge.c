@@ -113,12 +113,14 @@ static size_t n_gone(const struct spans *spans, size_t from, size_t to)
     return n;
 }
 
-bool change_shows(struct slice before, struct slice after, struct slice text)
+/* How much of a change shows, by code units: all of it, and what shows. */
+static bool weigh(struct slice before, struct slice after, struct slice text, size_t *n,
+                  size_t *n_shown)
 {
     struct spans change, from_before, from_after;
+    size_t shift_in = 0, shift_out = 0;
     if (spans_between(before, after, &change))
         return false;
-    size_t n = 0, n_shown = 0, shift_in = 0, shift_out = 0;
     bool known = !spans_between(before, text, &from_before);
     if (known && spans_between(after, text, &from_after)) {
         spans_clear(&from_before);
@@ -127,9 +129,9 @@ bool change_shows(struct slice before, struct slice after, struct slice text)
     for (size_t i = 0; known && i < change.n; i++) {
         const struct span *c = &change.rows[i];
         size_t start = c->from + shift_in - shift_out; /* of the inserted text in `after` */
-        n += c->text.len + (c->to - c->from);
-        n_shown += c->text.len - n_gone(&from_after, start, start + c->text.len);
-        n_shown += n_gone(&from_before, c->from, c->to);
+        *n += c->text.len + (c->to - c->from);
+        *n_shown += c->text.len - n_gone(&from_after, start, start + c->text.len);
+        *n_shown += n_gone(&from_before, c->from, c->to);
         shift_in += c->text.len;
         shift_out += c->to - c->from;
     }
@@ -137,7 +139,80 @@ bool change_shows(struct slice before, struct slice after, struct slice text)
         spans_clear(&from_before);
         spans_clear(&from_after);
     }
-    bool nothing = change.n == 0;
     spans_clear(&change);
-    return known && (nothing || 2 * n_shown > n);
+    return known;
+}
+
+/* ---- by whole lines ---- */
+
+struct lines {
+    struct slice *rows; /* sorted, without blank ones */
+    size_t n;
+};
+
+static int by_bytes(const void *a, const void *b)
+{
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static bool lines_of(struct slice text, struct lines *out)
+{
+    size_t most = 1;
+    for (size_t i = 0; i < text.len; i++)
+        most += text.ptr[i] == '\n';
+    *out = (struct lines){calloc(most, sizeof *out->rows), 0};
+    while (out->rows && text.len) {
+        const uint8_t *end = memchr(text.ptr, '\n', text.len);
+        size_t len = end ? (size_t)(end - text.ptr) : text.len;
+        if (len)
+            out->rows[out->n++] = slice_of(text.ptr, len);
+        text = slice_skip(text, end ? len + 1 : len);
+    }
+    if (out->rows)
+        qsort(out->rows, out->n, sizeof *out->rows, by_bytes);
+    return out->rows;
+}
+
+static bool has_line(const struct lines *lines, struct slice line)
+{
+    return lines->n && bsearch(&line, lines->rows, lines->n, sizeof line, by_bytes);
+}
+
+/* Lines of `a` that are not in `b`, and how many of those are in `text`. */
+static size_t count_only(const struct lines *a, const struct lines *b, const struct lines *text,
+                         size_t *n_in_text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        if (has_line(b, a->rows[i]))
+            continue;
+        n++;
+        *n_in_text += has_line(text, a->rows[i]);
+    }
+    return n;
+}
+
+/*
+ * Whole lines are the better witness: two people often write alike within one. A new line that is
+ * there speaks for, an old one that is still there against. Only where neither is to be found (the
+ * person edited that very line, or deleted it) code units decide, and then most must show: to bring
+ * text back that was read and deleted costs less than to delete what was never read.
+ */
+bool change_shows(struct slice before, struct slice after, struct slice text)
+{
+    struct lines old = {0}, new = {0}, now = {0};
+    size_t n_for = 0, n_against = 0, n = 0, n_shown = 0;
+    bool known = lines_of(before, &old) && lines_of(after, &new) && lines_of(text, &now);
+    if (known) {
+        (void)count_only(&new, &old, &now, &n_for);
+        (void)count_only(&old, &new, &now, &n_against);
+    }
+    free(old.rows);
+    free(new.rows);
+    free(now.rows);
+    if (!known)
+        return false;
+    if (n_for || n_against)
+        return n_for >= n_against;
+    return weigh(before, after, text, &n, &n_shown) && 4 * n_shown >= 3 * n;
 }
