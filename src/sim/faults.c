@@ -69,6 +69,7 @@ static bool fault_of_peer(struct world *w, enum sim_fault fault)
         schedule(w, draw_delay(w, 20000), (struct action){.kind = ACTION_START, .peer = i});
     } else if (fault == SIM_FULL) {
         p->full = true;
+        disk_set_full(p->disk, true);
         heal_later(w, fault, i, draw_delay(w, 15000));
     } else if (fault == SIM_SLEEP) {
         p->asleep = true;
@@ -134,6 +135,7 @@ void fault_heals(struct world *w, const struct action *a)
         return;
     case SIM_FULL:
         p->full = false;
+        disk_set_full(p->disk, false);
         if (p->up && rapport_node_failure(p->node))
             restart(w, a->peer);
         return;
@@ -159,6 +161,7 @@ void faults_heal_all(struct world *w)
     for (uint32_t i = 0; i < w->config.peers; i++) {
         struct peer *p = &w->peers[i];
         p->asleep = p->full = false;
+        disk_set_full(p->disk, false);
         if (p->up && rapport_node_failure(p->node))
             peer_stop(w, i, false);
         peer_start(w, i);

@@ -1,19 +1,22 @@
 /*
- * memo.c - remembers signatures that verified, for the whole process: a thousand receivers check the same delta, and a
- * simulation is about everything else. Linked in by --wrap, into rapport-sim only; the product verifies each time.
+ * memo.c - remembers signatures that verified, for the whole process: a thousand receivers check
+ * the same delta, and a simulation is about everything else. Linked in by --wrap, into rapport-sim
+ * only; the product verifies each time.
  */
 #include <sodium.h>
 #include <string.h>
 
-enum { MEMO_SLOTS = 1 << 18 };
+enum {
+    MEMO_SLOTS = 1 << 18
+};
 
-int __wrap_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m, unsigned long long len,
-                                       const unsigned char *pk);
-int __real_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m, unsigned long long len,
-                                       const unsigned char *pk);
+int __wrap_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m,
+                                       unsigned long long len, const unsigned char *pk);
+int __real_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m,
+                                       unsigned long long len, const unsigned char *pk);
 
-int __wrap_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m, unsigned long long len,
-                                       const unsigned char *pk)
+int __wrap_crypto_sign_verify_detached(const unsigned char *sig, const unsigned char *m,
+                                       unsigned long long len, const unsigned char *pk)
 {
     static unsigned char memo[MEMO_SLOTS][32];
     unsigned char hash[32];

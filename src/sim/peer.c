@@ -144,7 +144,8 @@ void peer_synced(struct world *w, uint32_t peer, uint64_t store)
 static int open_store(struct world *w, struct peer *p, bool make)
 {
     struct buf why = BUF_INIT;
-    int error = store_open(p->path, make ? STORE_CREATE : STORE_OPEN, w->vfs_name, &p->store, &why);
+    int error =
+        store_open(p->path, make ? STORE_CREATE : STORE_OPEN, disk_name(p->disk), &p->store, &why);
     if (error)
         broken(w, "%s does not open: %s", p->path, buf_cstr(&why));
     buf_clear(&why);
@@ -199,6 +200,9 @@ void peer_start(struct world *w, uint32_t peer)
     if (first) {
         draw_bytes(w, p->device_seed, sizeof p->device_seed);
         snprintf(p->path, sizeof p->path, "p%u/report.db", peer);
+        w->error = disk_create(draw(w, UINT64_MAX), &p->disk);
+        if (w->error)
+            return;
         if (has_fault(w, SIM_CLOCK))
             p->clock_off_ms = (int64_t)draw(w, 2 * 86400000) - 86400000;
         if (peer == 0 || !has_fault(w, SIM_CLOCK))
@@ -240,6 +244,11 @@ void peer_start(struct world *w, uint32_t peer)
                  (struct action){.kind = ACTION_EDIT, .peer = peer, .life = p->life});
 }
 
+static uint64_t draw_for_disk(void *user, uint64_t n)
+{
+    return draw(user, n);
+}
+
 void peer_stop(struct world *w, uint32_t peer, bool power)
 {
     struct peer *p = &w->peers[peer];
@@ -250,11 +259,12 @@ void peer_stop(struct world *w, uint32_t peer, bool power)
     person_forgets(w, peer);
     rapport_node_destroy(p->node);
     p->node = NULL;
-    p->dead = true; /* nothing that closing would write reaches the disk */
+    disk_set_frozen(p->disk, true); /* nothing that closing would write reaches it */
     store_close(p->store);
-    p->dead = false;
+    disk_set_frozen(p->disk, false);
     if (power)
-        disk_power_cut(w, peer);
+        disk_power_cut(p->disk, draw_for_disk, w);
+    disk_set_full(p->disk, false);
     p->store = NULL;
     p->up = p->asleep = p->full = false;
     p->new_log = power;

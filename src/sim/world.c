@@ -278,12 +278,12 @@ static void world_clear(struct world *w)
     for (uint32_t i = 0; w->peers && i < w->config.peers; i++) {
         rapport_node_destroy(w->peers[i].node);
         store_close(w->peers[i].store);
+        disk_destroy(w->peers[i].disk);
         free(w->peers[i].notes);
         free(w->peers[i].typed);
     }
     for (size_t i = 0; i < w->n_heap; i++)
         free(w->heap[i].bytes);
-    disk_stop(w);
     free(w->peers);
     free(w->heap);
     free(w->wires);
@@ -305,8 +305,6 @@ int sim_run(const struct sim_config *config, struct sim_result *result)
     w.peers = need(&w, calloc(config->peers, sizeof *w.peers));
     w.side = need(&w, calloc(config->peers, 1));
     w.chars = need(&w, calloc(SIM_MOST_CHARS, 1));
-    if (!w.error)
-        w.error = disk_start(&w);
     if (!w.error) {
         run_join(&w);
         run_edits(&w);

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "sim/sim.h"
+#include "store/disk.h"
 #include "store/store.h"
 
 enum {
@@ -66,9 +67,9 @@ enum char_state {
 struct peer {
     struct rapport_node *node;
     struct store *store;
+    struct disk *disk;
     uint32_t life;
     bool up, asleep, full, joined;
-    bool dead;    /* its process is being taken away: the disk takes no more writes */
     bool new_log; /* at the next start it is not sure of its log */
     uint64_t wakes_at, timer_at;
     int64_t clock_off_ms;
@@ -90,14 +91,6 @@ struct sample {
     uint32_t missing; /* bit per observer */
 };
 
-struct disk_file {
-    char name[48];
-    uint8_t *now, *durable;
-    size_t len, durable_len, cap;
-    uint8_t *dirty; /* per sector */
-    struct disk_file *next;
-};
-
 struct world {
     struct sim_config config;
     struct sim_result *result;
@@ -117,9 +110,7 @@ struct world {
     size_t n_samples, cap_samples;
     uint32_t *latencies;
     size_t n_latencies, cap_latencies;
-    struct disk_file *files;
     crypto_generichash_state trace;
-    char vfs_name[32];
     int error;
 };
 
@@ -141,15 +132,6 @@ void trace(struct world *w, const char *format, ...) __attribute__((format(print
 bool has_fault(const struct world *w, enum sim_fault fault);
 /* Sets the error for out of memory; returns p. */
 void *need(struct world *w, void *p);
-
-/* disk.c: an SQLite VFS in memory that tells synced sectors from others */
-
-/* Registers and unregisters the world's VFS. */
-int disk_start(struct world *w);
-/* Unregisters and frees all files. */
-void disk_stop(struct world *w);
-/* The power goes: each unsynced sector of a peer's files survives or not. */
-void disk_power_cut(struct world *w, uint32_t peer);
 
 /* wire.c */
 

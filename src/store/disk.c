@@ -1,28 +1,46 @@
 /*
- * disk.c - an SQLite VFS in memory, one for each world. A file has what the process sees and what
- * would survive a power cut; xSync makes them equal. A power cut keeps or drops each unsynced
- * 512-byte sector by chance, which tears writes. The store opens in exclusive locking mode, so
- * there is no shared memory and locks need not exist.
+ * disk.c - an SQLite VFS in memory (see disk.h). A file has what the process sees and what would
+ * survive a power cut; xSync makes them equal. The store opens in exclusive locking mode, so there
+ * is no shared memory and locks need not exist.
  */
+#include "store/disk.h"
+
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "sim/world.h"
+#include "rapport/error.h"
 
 enum {
-    SECTOR = 512
+    SECTOR = 512,
+    NAME_BYTES = 128,
+};
+
+struct disk_file {
+    char name[NAME_BYTES];
+    uint8_t *now, *durable;
+    size_t len, durable_len, cap;
+    uint8_t *dirty; /* per sector */
+    struct disk_file *next;
+};
+
+struct disk {
+    sqlite3_vfs vfs;
+    char name[32];
+    struct disk_file *files;
+    bool full, frozen;
+    uint64_t random;
 };
 
 struct open_file {
     sqlite3_file base;
-    struct world *world;
+    struct disk *disk;
     struct disk_file *file;
-    uint32_t peer;
 };
 
-static struct disk_file *file_find(struct world *w, const char *name)
+static struct disk_file *file_find(struct disk *d, const char *name)
 {
-    for (struct disk_file *f = w->files; f; f = f->next)
+    for (struct disk_file *f = d->files; f; f = f->next)
         if (strcmp(f->name, name) == 0)
             return f;
     return NULL;
@@ -69,9 +87,9 @@ static int disk_write(sqlite3_file *base, const void *bytes, int n, sqlite3_int6
     struct open_file *o = (struct open_file *)base;
     struct disk_file *f = o->file;
     size_t at = (size_t)offset, end = at + (size_t)n;
-    if (o->world->peers[o->peer].dead)
+    if (o->disk->frozen)
         return SQLITE_IOERR_WRITE;
-    if (o->world->peers[o->peer].full && end > f->len)
+    if (o->disk->full && end > f->len)
         return SQLITE_FULL;
     if (file_room(f, end))
         return SQLITE_IOERR_NOMEM;
@@ -86,7 +104,7 @@ static int disk_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct open_file *o = (struct open_file *)base;
     struct disk_file *f = o->file;
-    if (o->world->peers[o->peer].dead)
+    if (o->disk->frozen)
         return SQLITE_IOERR_TRUNCATE;
     if ((size_t)size < f->len) {
         memset(f->now + size, 0, f->len - (size_t)size);
@@ -102,7 +120,7 @@ static int disk_sync(sqlite3_file *base, int flags)
     struct open_file *o = (struct open_file *)base;
     struct disk_file *f = o->file;
     (void)flags;
-    if (o->world->peers[o->peer].dead)
+    if (o->disk->frozen)
         return SQLITE_IOERR_FSYNC;
     for (size_t s = 0; s * SECTOR < f->cap; s++)
         if (f->dirty[s]) {
@@ -178,12 +196,12 @@ static const sqlite3_io_methods methods = {
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags,
                     int *out_flags)
 {
-    struct world *w = vfs->pAppData;
+    struct disk *d = vfs->pAppData;
     struct open_file *o = (struct open_file *)base;
     base->pMethods = NULL;
     if (!name)
         return SQLITE_CANTOPEN;
-    struct disk_file *f = file_find(w, name);
+    struct disk_file *f = file_find(d, name);
     if (!f && !(flags & SQLITE_OPEN_CREATE))
         return SQLITE_CANTOPEN;
     if (!f) {
@@ -191,11 +209,10 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
         if (!f)
             return SQLITE_NOMEM;
         snprintf(f->name, sizeof f->name, "%s", name);
-        f->next = w->files;
-        w->files = f;
+        f->next = d->files;
+        d->files = f;
     }
-    *o = (struct open_file){
-        .base = {&methods}, .world = w, .file = f, .peer = (uint32_t)atoi(name + 1)};
+    *o = (struct open_file){.base = {&methods}, .disk = d, .file = f};
     if (out_flags)
         *out_flags = flags;
     return SQLITE_OK;
@@ -203,10 +220,10 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int 
 
 static int vfs_delete(sqlite3_vfs *vfs, const char *name, int sync)
 {
-    struct world *w = vfs->pAppData;
-    struct disk_file *f = file_find(w, name);
+    struct disk *d = vfs->pAppData;
+    struct disk_file *f = file_find(d, name);
     (void)sync;
-    if (w->peers[(uint32_t)atoi(name + 1)].dead)
+    if (d->frozen)
         return SQLITE_IOERR_DELETE;
     if (!f)
         return SQLITE_IOERR_DELETE_NOENT;
@@ -236,7 +253,11 @@ static int vfs_path(sqlite3_vfs *vfs, const char *name, int n, char *out)
 
 static int vfs_random(sqlite3_vfs *vfs, int n, char *out)
 {
-    draw_bytes(vfs->pAppData, out, (size_t)n);
+    struct disk *d = vfs->pAppData;
+    for (int i = 0; i < n; i++) {
+        d->random = d->random * 6364136223846793005u + 1442695040888963407u;
+        out[i] = (char)(d->random >> 56);
+    }
     return n;
 }
 
@@ -246,10 +267,11 @@ static int vfs_sleep(sqlite3_vfs *vfs, int us)
     return us;
 }
 
+/* Nothing in the schema asks for the time. */
 static int vfs_time(sqlite3_vfs *vfs, double *out)
 {
-    struct world *w = vfs->pAppData;
-    *out = 2460000.5 + (double)w->now / 86400000.0;
+    (void)vfs;
+    *out = 2460000.5;
     return SQLITE_OK;
 }
 
@@ -261,18 +283,19 @@ static int vfs_error(sqlite3_vfs *vfs, int n, char *out)
     return 0;
 }
 
-int disk_start(struct world *w)
+int disk_create(uint64_t seed, struct disk **out)
 {
-    sqlite3_vfs *vfs = need(w, calloc(1, sizeof *vfs));
-    if (!vfs)
-        return w->error;
-    snprintf(w->vfs_name, sizeof w->vfs_name, "sim-%p", (void *)w);
-    *vfs = (sqlite3_vfs){
+    struct disk *d = calloc(1, sizeof *d);
+    if (!d)
+        return RAPPORT_NOMEM;
+    d->random = seed;
+    snprintf(d->name, sizeof d->name, "disk-%p", (void *)d);
+    d->vfs = (sqlite3_vfs){
         .iVersion = 1,
         .szOsFile = sizeof(struct open_file),
-        .mxPathname = 48,
-        .zName = w->vfs_name,
-        .pAppData = w,
+        .mxPathname = NAME_BYTES - 1,
+        .zName = d->name,
+        .pAppData = d,
         .xOpen = vfs_open,
         .xDelete = vfs_delete,
         .xAccess = vfs_access,
@@ -282,43 +305,64 @@ int disk_start(struct world *w)
         .xCurrentTime = vfs_time,
         .xGetLastError = vfs_error,
     };
-    return sqlite3_vfs_register(vfs, 0) == SQLITE_OK ? 0 : RAPPORT_NOMEM;
+    if (sqlite3_vfs_register(&d->vfs, 0) != SQLITE_OK) {
+        free(d);
+        return RAPPORT_NOMEM;
+    }
+    *out = d;
+    return 0;
 }
 
-void disk_stop(struct world *w)
+void disk_destroy(struct disk *d)
 {
-    sqlite3_vfs *vfs = sqlite3_vfs_find(w->vfs_name);
-    if (vfs)
-        sqlite3_vfs_unregister(vfs);
-    free(vfs);
-    while (w->files) {
-        struct disk_file *f = w->files;
-        w->files = f->next;
+    if (!d)
+        return;
+    sqlite3_vfs_unregister(&d->vfs);
+    while (d->files) {
+        struct disk_file *f = d->files;
+        d->files = f->next;
         free(f->now);
         free(f->durable);
         free(f->dirty);
         free(f);
     }
+    free(d);
 }
 
-void disk_power_cut(struct world *w, uint32_t peer)
+const char *disk_name(const struct disk *d)
 {
-    char prefix[16];
-    snprintf(prefix, sizeof prefix, "p%u/", peer);
-    for (struct disk_file *f = w->files; f; f = f->next) {
-        if (strncmp(f->name, prefix, strlen(prefix)) != 0)
+    return d->name;
+}
+
+void disk_set_full(struct disk *d, bool full)
+{
+    d->full = full;
+}
+
+void disk_set_frozen(struct disk *d, bool frozen)
+{
+    d->frozen = frozen;
+}
+
+static void file_power_cut(struct disk_file *f, uint64_t (*draw)(void *user, uint64_t n),
+                           void *user)
+{
+    for (size_t s = 0; s * SECTOR < f->cap; s++) {
+        if (!f->dirty[s])
             continue;
-        for (size_t s = 0; s * SECTOR < f->cap; s++) {
-            if (!f->dirty[s])
-                continue;
-            if (draw(w, 2))
-                memcpy(f->durable + s * SECTOR, f->now + s * SECTOR, SECTOR);
-            f->dirty[s] = 0;
-        }
-        if (f->cap)
-            memcpy(f->now, f->durable, f->cap);
-        if (f->durable_len > f->len || draw(w, 2))
-            f->len = f->durable_len; /* the length in the directory is old, too */
-        f->durable_len = f->len;
+        if (draw(user, 2))
+            memcpy(f->durable + s * SECTOR, f->now + s * SECTOR, SECTOR);
+        f->dirty[s] = 0;
     }
+    if (f->cap)
+        memcpy(f->now, f->durable, f->cap);
+    if (f->durable_len > f->len || draw(user, 2))
+        f->len = f->durable_len; /* the length in the directory is old, too */
+    f->durable_len = f->len;
+}
+
+void disk_power_cut(struct disk *d, uint64_t (*draw)(void *user, uint64_t n), void *user)
+{
+    for (struct disk_file *f = d->files; f; f = f->next)
+        file_power_cut(f, draw, user);
 }
