@@ -195,7 +195,7 @@ static size_t count_only(const struct lines *a, const struct lines *b, const str
 /*
  * Whole lines are the better witness: two people often write alike within one. A new line that is
  * there speaks for, an old one that is still there against. Only where neither is to be found (the
- * person edited that very line, or deleted it) code units decide, and then most must show: to bring
+ * person edited that very line, or deleted it) code units decide, and then nearly all must show: to bring
  * text back that was read and deleted costs less than to delete what was never read.
  */
 bool change_shows(struct slice before, struct slice after, struct slice text)
@@ -214,5 +214,5 @@ bool change_shows(struct slice before, struct slice after, struct slice text)
         return false;
     if (n_for || n_against)
         return n_for >= n_against;
-    return weigh(before, after, text, &n, &n_shown) && 4 * n_shown >= 3 * n;
+    return weigh(before, after, text, &n, &n_shown) && 10 * n_shown >= 9 * n;
 }

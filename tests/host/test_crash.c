@@ -7,7 +7,8 @@
 
 enum {
     ROUNDS = 60,
-    MOST_US = 60000, /* within which a child is killed: a few verbs, opening included */
+    MOST_US = 20000, /* within which a child is killed, from a kept jot or from its start on */
+    MOST_KEPT = 4,   /* jots before that */
 };
 
 /* SIGKILL after `us` microseconds: a timer whose signal is not handled ends the process as hard. */
@@ -19,11 +20,13 @@ static void die_after(size_t us)
 }
 
 /* Jots lines until it is killed; each number goes to `fd` when the verb has said that it is kept. */
-static _Noreturn void child(struct box *b, int fd, int round, size_t us)
+static _Noreturn void child(struct box *b, int fd, int round, size_t n_before, size_t us)
 {
     char text[64];
+    size_t n = 0;
     (void)signal(SIGALRM, SIG_DFL);
-    die_after(us);
+    if (n_before == 0)
+        die_after(us);
     struct host_config config = {.dir = b->dir, .home = b->home, .start = RAPPORT_START_OPEN};
     for (int i = 0; i < 100; i++) {
         struct host *h;
@@ -37,6 +40,8 @@ static _Noreturn void child(struct box *b, int fd, int round, size_t us)
             reply_clear(&r);
             if (kept && write(fd, &number, sizeof number) != sizeof number)
                 _exit(1);
+            if (kept && ++n == n_before)
+                die_after(us);
         }
         (void)host_close(h);
     }
@@ -107,12 +112,13 @@ TEST(crash_anywhere, "kept jots and saved edits are there exactly once after eac
         int pipes[2], number;
         (void)snprintf(line, sizeof line, "<edit %d>\n", round);
         append_file(in(&b, "notes/a.md"), line);
+        size_t n_before = test_rng_below(&rng, MOST_KEPT), us = test_rng_below(&rng, MOST_US);
         CHECK_EQ(pipe(pipes), 0);
         (void)fflush(NULL);
         pid_t pid = fork();
         CHECK(pid >= 0);
         if (pid == 0)
-            child(&b, pipes[1], round, test_rng_below(&rng, MOST_US));
+            child(&b, pipes[1], round, n_before, us);
         close(pipes[1]);
         while (read(pipes[0], &number, sizeof number) == sizeof number && kept->n < 20000)
             kept->numbers[kept->n++] = number;
