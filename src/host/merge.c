@@ -195,17 +195,17 @@ static size_t count_only(const struct lines *a, const struct lines *b, const str
 /*
  * Whole lines are the better witness: two people often write alike within one. A new line that is
  * there speaks for, an old one that is still there against. Only where neither is to be found (the
- * person edited that very line, or deleted it) code units decide, and then nearly all must show: to bring
- * text back that was read and deleted costs less than to delete what was never read.
+ * person edited that very line, or deleted it) code units decide, and then nearly all must show:
+ * to bring text back that was read and deleted costs less than to delete what was never read.
  */
 bool change_shows(struct slice before, struct slice after, struct slice text)
 {
     struct lines old = {0}, new = {0}, now = {0};
-    size_t n_for = 0, n_against = 0, n = 0, n_shown = 0;
+    size_t n_for = 0, n_against = 0, n = 0, n_shown = 0, n_new = 0, n_gone_lines = 0;
     bool known = lines_of(before, &old) && lines_of(after, &new) && lines_of(text, &now);
     if (known) {
-        (void)count_only(&new, &old, &now, &n_for);
-        (void)count_only(&old, &new, &now, &n_against);
+        n_new = count_only(&new, &old, &now, &n_for);
+        n_gone_lines = count_only(&old, &new, &now, &n_against);
     }
     free(old.rows);
     free(new.rows);
@@ -214,5 +214,7 @@ bool change_shows(struct slice before, struct slice after, struct slice text)
         return false;
     if (n_for || n_against)
         return n_for >= n_against;
+    if (n_new == 0 && n_gone_lines > 0)
+        return true; /* only lines went, and they are gone here too */
     return weigh(before, after, text, &n, &n_shown) && 10 * n_shown >= 9 * n;
 }

@@ -11,9 +11,9 @@
    first. All UTF-8. Returns 0, RAPPORT_MALFORMED, RAPPORT_LIMIT or RAPPORT_NOMEM. */
 int merge_texts(struct slice base, struct slice mine, struct slice theirs, struct buf *out);
 
-/* True when what leads from `before` to `after` shows in `text`: its new lines are there rather than
-   its old ones, or, where neither is, most of what it inserted and deleted. Also true when the two
-   are equal, false when memory runs out. */
+/* True when what leads from `before` to `after` shows in `text`: its new lines are there rather
+   than its old ones, or, where neither is, most of what it inserted and deleted. Also true when
+   the two are equal, false when memory runs out. */
 bool change_shows(struct slice before, struct slice after, struct slice text);
 
 #endif

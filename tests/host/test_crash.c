@@ -19,7 +19,7 @@ static void die_after(size_t us)
     (void)setitimer(ITIMER_REAL, &when, NULL);
 }
 
-/* Jots lines until it is killed; each number goes to `fd` when the verb has said that it is kept. */
+/* Jots lines until it is killed; each number goes to `fd` when the verb said that it is kept. */
 static _Noreturn void child(struct box *b, int fd, int round, size_t n_before, size_t us)
 {
     char text[64];
