@@ -1,7 +1,7 @@
 /*
- * apply.c - taking an opened payload. It is checked in whole first; then each event is taken by the
- * same functions that local edits use. All of them may meet an event that they know, so a delta that
- * failed half-way for want of memory is simply applied again.
+ * apply.c - taking an opened payload. It is checked in whole first; then each event is taken by
+ * the same functions that local edits use. All of them may meet an event that they know, so a
+ * delta that failed half-way for want of memory is simply applied again.
  */
 #include "rapport/error.h"
 #include "report/state.h"

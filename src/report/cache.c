@@ -1,8 +1,8 @@
 /*
- * cache.c - the state of a report as records, so that opening need not apply every delta again. What
- * the deltas say is all in them: notes' registers and runs that wait, the control events (the roster
- * is computed from them), the notes' numbers. Read back as strictly as what comes from peers: a
- * damaged record is RAPPORT_CORRUPT and the caller starts from the deltas.
+ * cache.c - the state of a report as records, so that opening need not apply every delta again.
+ * What the deltas say is all in them: notes' registers and runs that wait, the control events
+ * (the roster is computed from them), the notes' numbers. Read back as strictly as what comes
+ * from peers: a damaged record is RAPPORT_CORRUPT and the caller starts from the deltas.
  *
  *   state  [1, [[stamp, sign bin 32, event bin]...], [[log bin 16, sign bin 32, note ids bin]...]]
  *   note   [1, flags, path, shown path, path stamp, talk bin, talk stamp, [create stamp...],
@@ -231,7 +231,7 @@ static void take_string(struct mp_array *a, size_t max, char **out)
     struct slice s = mp_str(a, max);
     if (*a->error)
         return;
-    char *copy = strndup((const char *)s.ptr, s.len);
+    char *copy = strndup(s.len ? (const char *)s.ptr : "", s.len);
     if (!copy) {
         mp_fail(a, RAPPORT_NOMEM);
         return;

@@ -1,6 +1,6 @@
 /*
- * describe.c - what one delta does, read from its payload without applying it: one row for each note
- * in order of appearance, one for all control events.
+ * describe.c - what one delta does, read from its payload without applying it: one row for each
+ * note in order of appearance, one for all control events.
  */
 #include "rapport/error.h"
 #include "report/state.h"

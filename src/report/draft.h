@@ -20,20 +20,21 @@ struct draft;
 
 /* A draft for events of `log` from number `next` on. */
 int draft_create(const uint8_t log[LOG_ID_BYTES], uint64_t next, struct draft **out);
+/* Frees the draft with its pieces. NULL is allowed. */
 void draft_destroy(struct draft *d);
 
 /* The number that the next event gets. */
 uint64_t draft_next_event(const struct draft *d);
 /* True when there is nothing to seal. */
 bool draft_is_empty(const struct draft *d);
-/* True when the next delta must name the heads seen: an event in it names a parent of another log or
- * is no text event (its stamp has to be greater than those that its author saw), or it is the log's
- * first. */
+/* True when the next delta must name the heads seen: an event in it names a parent of another log
+ * or is no text event (its stamp has to be greater than those that its author saw), or it is the
+ * log's first. */
 bool draft_builds_on_others(const struct draft *d);
 
-/* Finishes the open piece and gives the n-th; NULL past the last. Borrowed until draft_reset or the
- * next edit. */
+/* Finishes the open piece. Returns 0 or RAPPORT_NOMEM, then it can be called again. */
 int draft_finish(struct draft *d);
+/* The n-th finished piece; NULL past the last. Borrowed until draft_reset or the next edit. */
 const struct draft_piece *draft_piece_at(const struct draft *d, size_t n);
 /* Forgets all pieces, which draft_finish must have finished; numbering goes on. */
 void draft_reset(struct draft *d);

@@ -1,11 +1,11 @@
 /*
- * edit.c - local edits. Each becomes events that are taken here by the functions that also take them
- * from a delta, and are put into the draft; draft_prepare makes that the two cannot part. Only typing
- * at the current version goes past the graph's merge (rapport_text_insert), which makes the same
- * events.
+ * edit.c - local edits. Each becomes events that are taken here by the functions that also take
+ * them from a delta, and are put into the draft; draft_prepare sees to it that the two cannot part.
+ * Only typing at the current version goes past the graph's merge (rapport_text_insert), which
+ * makes the same events.
  *
- * One event is atomic. A call of several that runs out of memory has done the first of them, here and
- * in the draft alike; the order is chosen so that the same call can be made again.
+ * One event is atomic. A call of several that runs out of memory has done the first of them, here
+ * and in the draft alike; the order is chosen so that the same call can be made again.
  */
 #include <stdlib.h>
 
@@ -291,7 +291,7 @@ int report_splice(struct report *r, const struct edit_context *e, struct note *n
 {
     struct edit ed;
     struct place at;
-    if (!note->text)
+    if (!note->text || !note->exists)
         return RAPPORT_STATE;
     if (!text_valid(text))
         return RAPPORT_INVALID;
@@ -388,7 +388,7 @@ int report_edit_text(struct report *r, const struct edit_context *e, struct note
                      const struct rapport_text_id *version, size_t n_version, struct slice text)
 {
     struct edit ed;
-    if (!note->text)
+    if (!note->text || !note->exists)
         return RAPPORT_STATE;
     if (!text_valid(text) || (version && !version_valid(version, n_version)))
         return RAPPORT_INVALID;

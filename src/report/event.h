@@ -1,6 +1,6 @@
 /*
- * event.h - one event of a payload between msgpack and struct payload_event; for payload.c alone and
- * for those who read parts of events elsewhere (the cache).
+ * event.h - one event of a payload between msgpack and struct payload_event; for payload.c alone
+ * and for those who read parts of events elsewhere (the cache).
  */
 #ifndef REPORT_EVENT_H
 #define REPORT_EVENT_H

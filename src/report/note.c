@@ -1,7 +1,7 @@
 /*
  * note.c - one note: its registers (path, talk), creates and deletes, its text and the runs that
- * wait for it. Everything taken here may come twice. The rule of the trash: a delete counts while it
- * covers every text event and is later than the last create or rename.
+ * wait for it. Everything taken here may come twice. The rule of the trash: a delete counts while
+ * it covers every text event and is later than the last create or rename.
  */
 #include <stdlib.h>
 

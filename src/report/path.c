@@ -1,11 +1,11 @@
 /*
  * path.c - which paths are allowed, and under which names notes are shown when paths clash.
  *
- * Clashes are settled over all notes at once, in order of their creation, so the names depend on the
- * set of notes alone. Parts are compared as a file system without letter case and with composed
- * Unicode would (utf8proc: NFC and full case folding, UAX 15 and Unicode 3.13). A folder is shown as
- * the first note in it spells it. What stands where a name is wanted moves the later note aside:
- * " -2" before ".md", in the part that clashes.
+ * Clashes are settled over all notes at once, in order of their creation, so the names depend on
+ * the set of notes alone. Parts are compared as a file system without letter case and with
+ * composed Unicode would (utf8proc: NFC and full case folding, UAX 15 and Unicode 3.13). A folder
+ * is shown as the first note in it spells it. What stands where a name is wanted moves the later
+ * note aside: " -2" before ".md", in the part that clashes.
  */
 #include <stdlib.h>
 #include <utf8proc.h>

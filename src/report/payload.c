@@ -1,7 +1,7 @@
 /*
- * payload.c - the walk over a payload (payload.h). One pass checks everything and collects the notes
- * that it names for the first time; a second pass gives the events. Both are the same code, so what
- * was checked is what is given. Must not know what events mean.
+ * payload.c - the walk over a payload (payload.h). One pass checks everything and collects the
+ * notes that it names for the first time; a second pass gives the events. Both are the same code,
+ * so what was checked is what is given. Must not know what events mean.
  */
 #include "report/payload.h"
 

@@ -1,10 +1,10 @@
 /*
  * payload.h - what stands inside a delta: the msgpack form of events, and the one walk over it.
  *
- * A content payload is an array of sections [note, [event...]]; note is a bin 16 (its id) where this
- * log names the note for the first time, which gives it the log's next small number (from 0), or
- * that number as uint. (An id that has a number already keeps it.) A control payload is an array of
- * events. Event numbers run on through the payload; each event uses as many as its row says, and
+ * A content payload is an array of sections [note, [event...]]; note is a bin 16 (its id) where
+ * this log names the note for the first time, which gives it the log's next small number (from 0),
+ * or that number as uint. (An id that has a number already keeps it.) A control payload is an array
+ * of events. Event numbers run on through the payload; each event uses as many as its row says, and
  * together they use exactly what the delta counts. Positions count code points in the text at the
  * event's parents.
  *
@@ -12,9 +12,10 @@
  *   [0, pos, text]          chars    insert text at pos
  *   [1, pos, n]             n        delete n code points at pos, forward
  *   [2, pos, n]             n        delete backward: pos, pos - 1, ... (Backspace); pos >= n - 1
- *   [3, [[agent, seq]...]]  0        parents of the text event 0 to 2 that follows at once, strictly
- *                                    ascending by (agent, seq); without it: this log's last text
- *                                    event in the note, or none where it has none yet. agent: bin 16
+ *   [3, [[agent, seq]...]]  0        parents of the text event 0 to 2 that follows at once,
+ *                                    strictly ascending by (agent, seq); without it: this log's
+ *                                    last text event in the note, or none where it has none yet.
+ *                                    agent: bin 16
  *   [4, path]               1        create: the note exists from here on, at this path
  *   [5, path]               1        rename
  *   [6, [[agent, seq]...]]  1        delete: the version its author saw
@@ -152,13 +153,14 @@ struct payload_walk {
     uint8_t note[NOTE_ID_BYTES];
 };
 
-/* Checks all of `plain`, which must outlive the walk, as the payload of events `first` to `end` - 1,
-   and stands before its first event. Returns 0, RAPPORT_NOMEM, or why it does not parse; then there
-   is nothing to close. */
+/* Checks all of `plain`, which must outlive the walk, as the payload of events `first` to
+   `end` - 1, and stands before its first event. Returns 0, RAPPORT_NOMEM, or why it does not
+   parse; then there is nothing to end. */
 int payload_begin(struct payload_walk *w, enum delta_kind kind, uint64_t first, uint64_t end,
                   const struct note_names *names, struct slice plain);
 /* Gives the next event; false at the end. */
 bool payload_next(struct payload_walk *w, struct payload_event *out);
+/* Frees what the walk holds; the slices of its events stay those of `plain`. */
 void payload_end(struct payload_walk *w);
 
 /* Appends one event (its parents in front where it has them); errors stick in `out`. */

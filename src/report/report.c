@@ -1,7 +1,7 @@
 /*
  * report.c - life of a report, its notes and logs, and the lists that lead from an event to what
- * must be done after it: touched notes are merged and judged at the end of each intake, changed ones
- * wait to be shown, waiting ones need their text.
+ * must be done after it: touched notes are merged and judged at the end of each intake, changed
+ * ones wait to be shown, waiting ones need their text.
  */
 #include "report/report.h"
 

@@ -55,7 +55,9 @@ void note_id_of_talk(uint8_t out[NOTE_ID_BYTES], struct slice talk_key);
 
 /* ---- life ---- */
 
+/* An empty report. `map_seed` should be unknown to peers. Returns 0 or RAPPORT_NOMEM. */
 int report_create(uint64_t map_seed, struct report **out);
+/* Frees the report with all that was borrowed from it. NULL is allowed. */
 void report_destroy(struct report *r);
 
 /* Appends the genesis record [1, card bin, random bin 32, title]; the report's id is the
@@ -65,6 +67,7 @@ int genesis_make(const struct device_card *card, const uint8_t random[32], struc
                  struct buf *out);
 /* Checks the record (strict decoding, the card's signature). Returns 0 or an error. */
 int genesis_check(struct slice record, struct device_card *card);
+/* The id of the report that begins with this record. */
 void report_id_of(uint8_t out[REPORT_ID_BYTES], struct slice genesis);
 
 /* ---- applying deltas ---- */
@@ -73,18 +76,20 @@ void report_id_of(uint8_t out[REPORT_ID_BYTES], struct slice genesis);
  * Applies the opened payload of a delta whose log belongs to `sign_public`. Returns 0 (also when
  * the author is not in the roster or the payload does not parse: then it has no effect) or
  * RAPPORT_NOMEM; then a part of it may have taken effect, and it must be applied again. Applying
- * what was applied before changes nothing. An own delta that was sealed under a greater lamport than
- * its edits were made with must be applied too: their stamps then become those that others see.
+ * what was applied before changes nothing. An own delta that was sealed under a greater lamport
+ * than its edits were made with must be applied too: their stamps then become those that others
+ * see.
  *
  * Content counts when its author was ever added (by one who was ever admin or owner): a removal
- * keeps a device out of sessions and closes its logs in the log layer, but takes no text back here.
- * Control events are held against the roster of those before them in order of stamps.
+ * keeps a device out of sessions and closes its logs in the log layer, but takes no text back
+ * here. Control events are held against the roster of those before them in order of stamps.
  */
 int report_apply(struct report *r, const struct delta *d, const uint8_t sign_public[32],
                  struct slice plain);
 
 /* ---- notes ---- */
 
+/* The note with this id, in whatever state; NULL when nothing is known of it. */
 struct note *report_note(const struct report *r, const uint8_t id[NOTE_ID_BYTES]);
 /* Iterates in order of arrival, also notes in the trash and those that do not exist yet: start with
  * *at = 0. */
@@ -110,14 +115,15 @@ struct note *report_next_changed(struct report *r);
 /*
  * ---- local edits; `log` of the draft is the author ----
  *
- * All return 0, RAPPORT_NOMEM, RAPPORT_INVALID (bad UTF-8 or a NUL, path), RAPPORT_LIMIT (text over
- * NOTE_MOST_BYTES), RAPPORT_STATE (note not loaded or not existing) or RAPPORT_PERMISSION (not in the
- * roster, or without the role). They change nothing on failure; only an edit of several events that
- * runs out of memory has made the first ones, in the report and the draft alike.
+ * All return 0, RAPPORT_NOMEM, RAPPORT_INVALID (bad UTF-8 or a NUL, path), RAPPORT_LIMIT (text
+ * over NOTE_MOST_BYTES), RAPPORT_STATE (note not loaded or not existing) or RAPPORT_PERMISSION
+ * (not in the roster, or without the role). They change nothing on failure; only an edit of
+ * several events that runs out of memory has made the first ones, in the report and the draft
+ * alike.
  *
- * lamport must be greater than that of every delta applied so far; the delta that is sealed may have
- * a greater one, see report_apply. Notes, state and text may be saved only together with the deltas
- * of all edits so far: what the draft holds is in them already.
+ * lamport must be greater than that of every delta applied so far; the delta that is sealed may
+ * have a greater one, see report_apply. Notes, state and text may be saved only together with the
+ * deltas of all edits so far: what the draft holds is in them already.
  */
 
 struct edit_context {
@@ -132,9 +138,9 @@ struct edit_context {
    TEMPLATE_MOST_BYTES) may be empty; with a template the note must not be unloaded. */
 int report_new_note(struct report *r, const struct edit_context *e, const uint8_t id[NOTE_ID_BYTES],
                     struct slice path, struct slice talk, struct slice template_text);
-/* Makes the note's text at `version` (NULL: the current one; n_version 0: the empty text before all)
-   into `text` by the smallest edits found, as a change against that version; what others wrote since
-   stays. RAPPORT_NOTFOUND when the version is not known here. */
+/* Makes the note's text at `version` (NULL: the current one; n_version 0: the empty text before
+   all) into `text` by the smallest edits found, as a change against that version; what others
+   wrote since stays. RAPPORT_NOTFOUND when the version is not known here. */
 int report_edit_text(struct report *r, const struct edit_context *e, struct note *note,
                      const struct rapport_text_id *version, size_t n_version, struct slice text);
 /* One splice at the current version, as an editor makes it; positions in code points, cut to the
@@ -144,38 +150,53 @@ int report_splice(struct report *r, const struct edit_context *e, struct note *n
 /* Also brings a note back from the trash. */
 int report_rename(struct report *r, const struct edit_context *e, struct note *note,
                   struct slice path);
+/* Deletes the note as it is now. It must be loaded; 0 also when it is in the trash already. */
 int report_trash(struct report *r, const struct edit_context *e, struct note *note);
+/* A setting: key of 1 to SETTING_MOST_KEY bytes, value of at most SETTING_MOST_VALUE. */
 int report_set(struct report *r, const struct edit_context *e, struct slice key,
                struct slice value);
+/* Founds the report: the first event of the log, by the device whose card is in the record. */
 int report_genesis(struct report *r, const struct edit_context *e, struct slice genesis);
+/* Makes an invite known: 1 to INVITE_MOST_USES redemptions, 1 only at this device; 0 = never
+   expires. */
 int report_add_invite(struct report *r, const struct edit_context *e, const uint8_t public_key[32],
                       uint32_t n_uses, uint64_t expires_s);
+/* Takes an invite back; whom it let in stays. */
 int report_revoke_invite(struct report *r, const struct edit_context *e,
                          const uint8_t invite_id[16]);
-/* invite_id NULL: by no invite. */
+/* Lets a device in, or in again, or gives it a new card. invite_id NULL: by no invite. */
 int report_add_member(struct report *r, const struct edit_context *e,
                       const struct device_card *card, enum role role, const uint8_t invite_id[16]);
+/* Shuts a device out. Everybody may leave; else it takes an admin, for an owner an owner. */
 int report_remove_member(struct report *r, const struct edit_context *e, const uint8_t device[16]);
+/* Changes a role; those of owners, and making one, take an owner. */
 int report_set_role(struct report *r, const struct edit_context *e, const uint8_t device[16],
                     enum role role);
 
 /* True when `path` may be a note's path: relative, no empty, "." or ".." part, no control or bidi
-   character or backslash, no part that begins with '.' or has over 240 bytes, ends in ".md", at most
-   PATH_MOST_BYTES, not below private/ in any letter case. */
+   character or backslash, no part that begins with '.' or has over 240 bytes, ends in ".md", at
+   most PATH_MOST_BYTES, not below private/ in any letter case. */
 bool path_valid(struct slice path);
 
 /* ---- roster and settings; what they return is valid until the report changes ---- */
 
+/* The member with this key, removed ones too; NULL when there is none. Of two that show one Noise
+   key it is the one that was first. */
 const struct member *report_member_by_noise(const struct report *r, const uint8_t noise_public[32]);
+/* The same by the key that signs. */
 const struct member *report_member_by_sign(const struct report *r, const uint8_t sign_public[32]);
 /* The member whose log this is, by the deltas applied so far; NULL when unknown. */
 const struct member *report_member_of_log(const struct report *r, const uint8_t log[LOG_ID_BYTES]);
+/* Iterates, removed ones too, in order of stamps of their first add: start with *at = 0. */
 const struct member *report_next_member(const struct report *r, size_t *at);
+/* The invite with this public key, whatever became of it; NULL when there is none. */
 const struct invite *report_invite(const struct report *r, const uint8_t public_key[32]);
+/* Iterates in order of stamps: start with *at = 0. */
 const struct invite *report_next_invite(const struct report *r, size_t *at);
 /* The value of a setting, "" when it was never set. "title" is the genesis' title until set. */
 struct slice report_setting(const struct report *r, const char *key);
-struct slice report_genesis_record(const struct report *r); /* empty until it was applied */
+/* The record that founded the report; empty until it was applied. */
+struct slice report_genesis_record(const struct report *r);
 
 /* ---- digest and cache ---- */
 
@@ -186,19 +207,27 @@ struct slice report_genesis_record(const struct report *r); /* empty until it wa
 int report_digest(struct report *r, const struct log_set *logs, uint8_t out[16]);
 
 /*
- * Everything but notes, as one record; and a note's meta (with what waits in its inbox). A note's
- * meta and, where dirty_text, its stored form are to be written in one transaction. Encoding appends
- * and returns 0 or RAPPORT_NOMEM; restoring is for a fresh report, returns 0, RAPPORT_NOMEM,
- * RAPPORT_CORRUPT or RAPPORT_EXISTS (the note is here), and changes nothing on failure.
+ * The cache: everything but notes as one record, and each note's meta (with what waits in its
+ * inbox). A note's meta and, where dirty_text, its stored form are to be written in one
+ * transaction.
  */
+
+/* Appends the record. Returns 0 or RAPPORT_NOMEM, then nothing was appended. */
 int report_encode_state(const struct report *r, struct buf *out);
+/* Takes a record back, into a fresh report and before its notes. Returns 0, RAPPORT_NOMEM or
+   RAPPORT_CORRUPT, then nothing changed. */
 int report_restore_state(struct report *r, struct slice state);
+/* Appends a note's meta. Returns 0 or RAPPORT_NOMEM, then nothing was appended. */
 int report_encode_note(struct note *note, struct buf *out);
+/* Takes a note back, without its text. Returns 0, RAPPORT_EXISTS, RAPPORT_NOMEM or
+   RAPPORT_CORRUPT, then nothing changed. */
 int report_restore_note(struct report *r, const uint8_t id[NOTE_ID_BYTES], struct slice meta);
-/* Next note with dirty_meta or dirty_text, NULL when none; report_clean marks one as saved. */
+/* Next note with dirty_meta or dirty_text, NULL when none: start with *at = 0. */
 struct note *report_next_dirty(const struct report *r, size_t *at);
+/* True when the state record changed since report_clean. */
 bool report_state_dirty(const struct report *r);
-void report_clean(struct report *r, struct note *note /* NULL: the state */);
+/* Marks a note as saved; NULL: the state. */
+void report_clean(struct report *r, struct note *note);
 
 /* ---- history ---- */
 

@@ -125,6 +125,7 @@ struct report_log *report_take_log(struct report *r, const uint8_t id[LOG_ID_BYT
 int report_log_name(struct report_log *log, const uint8_t note[NOTE_ID_BYTES]);
 /* Takes the last number back. */
 void report_log_unname(struct report_log *log);
+/* The names as a walk needs them; valid until the log names another note. */
 struct note_names report_log_names(struct report_log *log);
 /* The note, made (not existing yet, with an empty text) when it is new; NULL when out of memory. */
 struct note *report_take_note(struct report *r, const uint8_t id[NOTE_ID_BYTES]);
@@ -133,13 +134,16 @@ void report_touch(struct report *r, struct note *note);
 /* Merges, judges and reports every touched note. Returns 0 or RAPPORT_NOMEM; what is left stays
    listed. */
 int report_finish_touched(struct report *r);
+/* Puts the note on the list of report_next_changed. */
 void report_mark_changed(struct report *r, struct note *note);
 /* Puts the note on the list of those that need their text, or takes it off. */
 void report_update_waiting(struct report *r, struct note *note);
 
 /* ---- note.c ---- */
 
+/* A note of which nothing is known, not loaded; NULL when out of memory. */
 struct note *note_create(const uint8_t id[NOTE_ID_BYTES]);
+/* Frees the note, its text and all. */
 void note_destroy(struct note *note);
 /* Takes one content event; its note is touched. Returns 0 or RAPPORT_NOMEM. */
 int note_take_event(struct report *r, struct note *note, const struct origin *from,
@@ -150,6 +154,7 @@ int note_take_run(struct note *note, const struct note_run *run);
 bool note_last_of(const struct note *note, const uint8_t log[LOG_ID_BYTES], uint64_t *last);
 /* Room for one more author, so that note_set_last cannot fail. */
 int note_reserve_author(struct note *note, const uint8_t log[LOG_ID_BYTES]);
+/* Sets the number of the log's last text event here; it becomes an author. */
 void note_set_last(struct note *note, const uint8_t log[LOG_ID_BYTES], uint64_t last);
 /* Adds the runs that wait, as far as their parents are here. */
 int note_drain(struct note *note);
@@ -161,8 +166,9 @@ void note_update_created(struct note *note);
 bool note_update_trashed(struct note *note);
 /* True when something waits for the text. */
 bool note_needs_text(const struct note *note);
-/* Writes one run; errors stick. Reads one back into locals (parents: PARENTS_MOST). */
+/* Writes one run; errors stick. */
 void note_put_run(struct buf *out, const struct note_run *run);
+/* Reads one run; its text points into the input, its parents into `parents` (PARENTS_MOST). */
 void note_read_run(struct reader *in, struct payload_id *parents, struct note_run *out);
 
 /* ---- title.c ---- */
@@ -174,7 +180,9 @@ void title_of_path(struct slice path, struct buf *out);
 
 /* ---- roster.c ---- */
 
+/* An empty roster. */
 void roster_init(struct roster *roster, uint64_t map_seed);
+/* Frees all of it; not usable again before roster_init. */
 void roster_clear(struct roster *roster);
 /* Takes one control event and computes the roster anew; *changed is false when it was known.
    Returns 0 or RAPPORT_NOMEM, then nothing changed. */
@@ -215,7 +223,9 @@ void draft_put(struct draft *d, struct slice encoded, size_t n_items, uint32_t n
 /* Puts a text event without parents of its own; joins it with the one before where both are one
    run. */
 void draft_put_text(struct draft *d, enum content_event type, const struct payload_text *text);
+/* See draft_builds_on_others. */
 void draft_set_builds_on_others(struct draft *d);
+/* The log whose events the draft holds. */
 const uint8_t *draft_log(const struct draft *d);
 
 #endif

@@ -110,7 +110,8 @@ static bool is_underline(struct slice line)
     return (c == '=' || c == '-') && count_leading(s, c) == s.len && count_leading(line, ' ') < 4;
 }
 
-/* Starts a list, a quotation, a table or a break: no paragraph that an underline makes a heading. */
+/* Starts a list, a quotation, a table or a break: no paragraph that an underline makes a heading.
+ */
 static bool is_paragraph(struct slice line)
 {
     struct slice s = trim(line);

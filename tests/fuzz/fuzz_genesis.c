@@ -1,6 +1,6 @@
 /*
- * fuzz_genesis.c - genesis records: what is accepted holds an authentic card, and is refused when one
- * more byte follows; a failed check writes nothing.
+ * fuzz_genesis.c - genesis records: what is accepted holds an authentic card, and is refused when
+ * one more byte follows; a failed check writes nothing.
  */
 #include <assert.h>
 

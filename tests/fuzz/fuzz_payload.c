@@ -1,9 +1,11 @@
 /*
- * fuzz_payload.c - payloads of a hostile owner: whatever parses is taken, once, and survives the cache.
+ * fuzz_payload.c - payloads of a hostile owner: whatever parses is taken, once, and survives the
+ * cache.
  *
- * First byte: bit 0 the kind of delta; the next two: how many events it counts; the rest: payload.
- * Held: applying it again changes nothing; a report restored from the cache has the same digest; what
- * describe tells and apply takes is the same set of payloads; nothing leaves a note without a title.
+ * First byte: bit 0 the kind of delta; the next two: how many events it counts; the rest:
+ * payload. Held: applying it again changes nothing; a report restored from the cache has the same
+ * digest; what describe tells and apply takes is the same set of payloads; nothing leaves a note
+ * without a title.
  */
 #include <assert.h>
 #include <stdlib.h>

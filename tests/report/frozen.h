@@ -1,4 +1,5 @@
-/* frozen.h - payloads that docs/protocol.md takes apart. A change here is a change of the format. */
+/* frozen.h - payloads that docs/protocol.md takes apart. A change here is a change of the format.
+ */
 #ifndef TESTS_REPORT_FROZEN_H
 #define TESTS_REPORT_FROZEN_H
 

@@ -1,6 +1,7 @@
 /*
- * test_converge.c - whatever devices do, in whatever order the deltas arrive, and whenever texts are
- * unloaded, the cache is saved or a device is restarted: who holds the same deltas shows the same.
+ * test_converge.c - whatever devices do, in whatever order the deltas arrive, and whenever texts
+ * are unloaded, the cache is saved or a device is restarted: who holds the same deltas shows the
+ * same.
  */
 #include "world.h"
 

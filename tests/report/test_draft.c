@@ -1,4 +1,5 @@
-/* test_draft.c - how local events become pieces: typing is joined, nothing is too long for a delta. */
+/* test_draft.c - how local events become pieces: typing is joined, nothing is too long for a
+   delta. */
 #include "world.h"
 
 static void check_piece(const struct peer *p, size_t n, const char *hex)

@@ -1,4 +1,5 @@
-/* test_memory.c - out of memory at every single allocation: an error, nothing lost, nothing apart. */
+/* test_memory.c - out of memory at every single allocation: an error, nothing lost, nothing
+   apart. */
 #include "world.h"
 
 /* Does everything once: several notes, a talk, typing, a paste, trash, settings, an invite. */

@@ -1,5 +1,5 @@
-/* test_roster.c - what each control event does, who may do it, and that the order of arrival does not
- * matter. */
+/* test_roster.c - what each control event does, who may do it, and that the order of arrival does
+ * not matter. */
 #include "crypto/ticket.h"
 #include "world.h"
 
