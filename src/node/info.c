@@ -6,8 +6,13 @@
 
 #include "base/hex.h"
 
-static void fill_note(const struct note *note, struct rapport_note_info *out)
+/* Title and hash cost a pass over the text: they are made when somebody reads them, not with each
+ * keystroke. */
+static int fill_note(struct note *note, struct rapport_note_info *out)
 {
+    int error = report_refresh_note(note);
+    if (error)
+        return error;
     *out = (struct rapport_note_info){
         .path = note->shown_path ? note->shown_path : note->path,
         .title = note->title,
@@ -21,6 +26,7 @@ static void fill_note(const struct note *note, struct rapport_note_info *out)
     };
     memcpy(out->id, note->id, sizeof out->id);
     memcpy(out->text_hash, note->text_hash, sizeof out->text_hash);
+    return 0;
 }
 
 bool rapport_node_next_note(struct rapport_node *n, size_t *at, struct rapport_note_info *out)
@@ -28,10 +34,8 @@ bool rapport_node_next_note(struct rapport_node *n, size_t *at, struct rapport_n
     if (report_settle_paths(n->report))
         return false;
     for (struct note *note; (note = report_next_note(n->report, at));)
-        if (note->exists) {
-            fill_note(note, out);
-            return true;
-        }
+        if (note->exists)
+            return fill_note(note, out) == 0;
     return false;
 }
 
@@ -42,9 +46,7 @@ int rapport_node_note(struct rapport_node *n, const uint8_t id[RAPPORT_NOTE_ID_B
     if (!note || !note->exists)
         return RAPPORT_NOTFOUND;
     int error = report_settle_paths(n->report);
-    if (!error)
-        fill_note(note, out);
-    return error;
+    return error ? error : fill_note(note, out);
 }
 
 /* Lends a string out until the next call. */

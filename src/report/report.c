@@ -272,8 +272,6 @@ struct note *report_next_changed(struct report *r)
     struct note *note;
     while ((note = pop_changed(r)) && !note->exists) {
     }
-    if (note)
-        report_refresh_note(note);
     return note;
 }
 

@@ -21,6 +21,7 @@ TEST(create_and_type, "a note made and typed by one device is the same at the ot
     check_text_is(&w.peers[1], 1, "# Héllo\nthere\n");
     struct note *note = next_changed(&w.peers[1], 1);
     CHECK(note);
+    CHECK_EQ(report_refresh_note(note), 0);
     CHECK_STR(note->path, "notes/a.md");
     CHECK_STR(note->title, "Héllo");
     CHECK_EQ(note->n_bytes, strlen("# Héllo\nthere\n"));
