@@ -18,6 +18,9 @@ static const struct command commands[] = {
     {"text", "FILE...: replay editing traces, one JSON line each", bench_text},
     {"text-open", "FILE: open one stored text and print memory and time", bench_text_open},
     {"conform", "FILE...: replay conformance cases", bench_conform},
+    {"sync", "--events N [--edits N] [--idle S]: two processes over loopback", bench_sync},
+    {"open", "DIR: open a report and show one note", bench_open},
+    {"make", "DIR --notes N --events N: write a report of that size", bench_make},
     {"noise", "FILE...: replay Noise vectors", bench_noise},
     {"fuzz-text", "--graphs N --seed S: random graphs against a plain model", bench_fuzz_text},
 };
