@@ -48,7 +48,7 @@ void host_say(struct host *h, const char *format, ...)
     size_t len = n < 0 ? 0 : (size_t)n < sizeof raw ? (size_t)n : sizeof raw - 1;
     struct buf line = BUF_INIT;
     utf8_printable(&line, slice_of(raw, len), true);
-    if (buf_cstr(&line) && h->hooked && h->hooks.notice)
+    if (buf_cstr(&line) && !h->calling && h->hooked && h->hooks.notice)
         h->hooks.notice(h->hooks.user, (char *)line.ptr);
     else if (buf_cstr(&line) && h->n_notices < HOST_MOST_NOTICES)
         h->notices[h->n_notices++] = (char *)buf_detach(&line, &len);

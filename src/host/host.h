@@ -154,8 +154,8 @@ enum host_join host_join_state(const struct host *h, int *error);
 /* The device that joined us last (JOINED effects since the last call); false when none did. */
 bool host_next_joined(struct host *h, uint8_t device[RAPPORT_DEVICE_ID_BYTES]);
 
-/* Takes the oldest line for the person that no notice hook took (offline), appended to `out`
-   without a line end; false when there is none. At most HOST_MOST_NOTICES are kept. */
+/* Takes the oldest line for the person that neither a notice hook nor a reply took, appended to
+   `out` without a line end; false when there is none. At most HOST_MOST_NOTICES are kept. */
 bool host_next_notice(struct host *h, struct buf *out);
 
 enum {

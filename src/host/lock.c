@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host/state.h"
@@ -39,7 +40,14 @@ int lock_take(int rapport_fd, int *fd, int64_t *holder)
     int lock = openat(rapport_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (lock < 0)
         return host_errno(errno);
-    if (flock(lock, LOCK_EX | LOCK_NB)) {
+    /* Who asks for the holder has the lock shared for a moment. */
+    struct timespec moment = {0, 2000000};
+    bool taken = !flock(lock, LOCK_EX | LOCK_NB);
+    for (int i = 0; !taken && i < 3 && errno == EWOULDBLOCK; i++) {
+        (void)nanosleep(&moment, NULL);
+        taken = !flock(lock, LOCK_EX | LOCK_NB);
+    }
+    if (!taken) {
         int error = errno == EWOULDBLOCK ? RAPPORT_LOCKED : host_errno(errno);
         if (error == RAPPORT_LOCKED)
             (void)read_holder(lock, holder, NULL);

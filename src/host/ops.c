@@ -318,6 +318,7 @@ int host_call(struct host *h, struct slice request, struct buf *reply)
 {
     struct call c = {.h = h, .arena = ARENA_INIT};
     struct mp_doc doc = {0};
+    h->calling = true;
     int error = request.len > OPS_MOST_REQUEST_BYTES ? RAPPORT_LIMIT
                                                      : mp_open(&doc, request, OPS_MOST_ITEMS);
     if (error)
@@ -325,6 +326,7 @@ int host_call(struct host *h, struct slice request, struct buf *reply)
     else
         call_request(&c, &doc.root);
     error = put_reply(&c, reply);
+    h->calling = false;
     mp_close(&doc);
     buf_clear(&c.fields);
     buf_clear(&c.message);

@@ -121,7 +121,7 @@ static int show_at(struct call *c, const struct listed *note, struct slice name)
 int op_show(struct call *c)
 {
     const struct listed *note;
-    struct slice at, text;
+    struct slice at, text = {0};
     int error = call_note(c, &note);
     if (!error && arg_str(c, "at", &at) && at.len)
         error = show_at(c, note, at);
@@ -311,7 +311,7 @@ int op_new(struct call *c)
 /* Appends `text` as lines of its own. */
 static int append(struct call *c, const uint8_t *id, struct slice text)
 {
-    struct slice now;
+    struct slice now = {0};
     int error = call_text(c, id, &now);
     if (error)
         return error;
@@ -331,33 +331,41 @@ static int append(struct call *c, const uint8_t *id, struct slice text)
     return error ? call_fail_edit(c, error, "the text was not kept") : 0;
 }
 
-/* The note for jots: one for each person, so that two never wait for each other's path. */
+/* "Jots of NAME" and the path of that note, in the arena. */
+static int jots_making(struct call *c, struct making *m)
+{
+    struct buf text = BUF_INIT, path = BUF_INIT;
+    buf_printf(&text, "# Jots of %s\n\n", c->h->name);
+    buf_append_str(&path, "notes/jots-");
+    int error = slug_make(slice_str(c->h->name), &path);
+    buf_append_str(&path, ".md");
+    m->text = slice_of(arena_copy(&c->arena, text.ptr, text.len), text.len);
+    m->path = arena_copy(&c->arena, path.ptr, path.len);
+    if (!error && m->text.ptr && buf_cstr(&text))
+        rapport_talk_note_id((const char *)text.ptr, m->id);
+    error = error ? error : buf_error(&text) ? buf_error(&text) : buf_error(&path);
+    buf_clear(&text);
+    buf_clear(&path);
+    return error || (m->text.ptr && m->path) ? error : RAPPORT_NOMEM;
+}
+
+/* The note for jots: one for each person, so that two never wait for each other's lines; its id
+   comes from the name, so a person's two devices have one. A note that stands at its path is as
+   good. */
 static int jots_note(struct call *c, uint8_t id[RAPPORT_NOTE_ID_BYTES])
 {
-    struct buf title = BUF_INIT;
     struct making m = {0};
-    buf_printf(&title, "Jots of %s", c->h->name);
-    const char *text = arena_copy(&c->arena, title.ptr, title.len);
-    buf_clear(&title);
-    struct buf path = BUF_INIT;
-    buf_append_str(&path, "notes/jots-");
-    (void)slug_make(slice_str(c->h->name), &path);
-    buf_append_str(&path, ".md");
-    m.path = arena_copy(&c->arena, path.ptr, path.len);
-    buf_clear(&path);
-    char *heading = text ? arena_alloc(&c->arena, strlen(text) + 5) : NULL;
-    if (!heading || !m.path || call_notes(c))
-        return RAPPORT_NOMEM;
-    for (size_t i = 0; i < c->n_notes; i++)
-        if (!c->notes[i].trashed && strcmp(c->notes[i].path, m.path) == 0) {
-            memcpy(id, c->notes[i].id, RAPPORT_NOTE_ID_BYTES);
-            return 0;
-        }
-    int n = snprintf(heading, strlen(text) + 5, "# %s\n\n", text);
-    m.text = slice_of(heading, (size_t)n);
-    rapport_node_draw_note_id(c->h->node, m.id);
-    memcpy(id, m.id, RAPPORT_NOTE_ID_BYTES);
-    return make(c, &m);
+    int error = jots_making(c, &m);
+    if (!error)
+        error = call_notes(c);
+    if (error)
+        return error;
+    const struct listed *there = call_note_of(c, m.id);
+    for (size_t i = 0; !there && i < c->n_notes; i++)
+        if (!c->notes[i].trashed && strcmp(c->notes[i].path, m.path) == 0)
+            there = &c->notes[i];
+    memcpy(id, there ? there->id : m.id, RAPPORT_NOTE_ID_BYTES);
+    return there ? 0 : make(c, &m);
 }
 
 int op_jot(struct call *c)

@@ -104,6 +104,7 @@ struct host {
     size_t n_joined;
     struct rapport_address addresses[HOST_MOST_ADDRESSES];
     size_t n_addresses;
+    bool calling; /* a verb runs: lines for the person go into its reply */
     char *notices[HOST_MOST_NOTICES];
     size_t n_notices;
     struct mirror *mirror;
