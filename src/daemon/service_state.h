@@ -1,0 +1,59 @@
+/*
+ * service_state.h - the inside of struct service, for service.c, service_wait.c and service_people.c.
+ */
+#ifndef DAEMON_SERVICE_STATE_H
+#define DAEMON_SERVICE_STATE_H
+
+#include "daemon/service.h"
+
+/* Somebody who is connected, as was said last. */
+struct person {
+    uint8_t device[RAPPORT_DEVICE_ID_BYTES];
+    char name[3 * HOST_MOST_NAME_BYTES + 1]; /* safe for a terminal */
+    bool here;
+};
+
+struct service {
+    uv_loop_t *loop;
+    struct host *host;
+    struct rapport_uv *uv;
+    struct syncer syncer;
+    struct watch watch;
+    uv_timer_t after;
+    bool watching, after_armed, has_after, closing;
+    bool is_online, said_online, is_joined;
+    bool said_failure, said_blind, verbose;
+    struct person people[SERVICE_MOST_PEOPLE];
+    size_t n_people;
+    struct service_wait *waits;
+    size_t n_waits;
+    char *name;
+    void *user;
+    void (*line)(void *user, struct service *r, const char *line);
+    void (*online)(void *user, struct service *r);
+    void (*closed)(void *user, int error);
+    void *closed_user;
+};
+
+/* ---- service.c ---- */
+
+/* Takes the folder in and writes it out. */
+void service_settle(struct service *r);
+/* printf to the person, made safe for a terminal. */
+void service_say(struct service *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ---- service_people.c ---- */
+
+/* Says who came and who went since the last call; who joined. */
+void people_look(struct service *r);
+
+/* ---- service_wait.c ---- */
+
+/* Answers the waits whose goal is reached or whose time is over. */
+void waits_look(struct service *r);
+/* A friend joined: for those who wait for one. */
+void waits_joined(struct service *r, const uint8_t device[RAPPORT_DEVICE_ID_BYTES]);
+/* Answers all. */
+void waits_end(struct service *r);
+
+#endif
