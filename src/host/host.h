@@ -65,6 +65,10 @@ int host_home(const char *given, struct buf *out, struct buf *why);
    none). Returns 0, RAPPORT_NOTFOUND when nobody has, RAPPORT_IO or RAPPORT_NOMEM. */
 int host_lock_holder(const char *dir, int64_t *pid, struct buf *socket);
 
+/* Appends the name of the folder that a report of that title is made in: its slug. Returns 0 or
+   RAPPORT_NOMEM. */
+int host_folder_name(struct slice title, struct buf *out);
+
 /* ---- life ---- */
 
 /*
