@@ -9,6 +9,11 @@
 #include "daemon/client.h"
 #include "net/address.h"
 
+enum {
+    RETRY_MS = 50,
+    RETRY_MOST = 40
+};
+
 /* ---- saying ---- */
 
 static void on_line(void *user, struct service *r, const char *line)
@@ -59,7 +64,7 @@ struct served *daemon_find(struct daemon *d, const char *dir)
 }
 
 static int open_service(struct daemon *d, const char *dir, const struct daemon_config *net,
-                       struct served *s, struct buf *why)
+                        struct served *s, struct buf *why)
 {
     struct rapport_address listen[DAEMON_MOST_ADDRESSES];
     int error = daemon_addresses(net->listen, net->n_listen, listen, why);
@@ -212,11 +217,25 @@ static int open_control(struct daemon *d, struct buf *why)
     return control_open(&config, &d->control, why);
 }
 
+/* A verb that has the folder open for a moment is waited for. */
+static int serve_first(struct daemon *d, const char *dir, struct buf *why)
+{
+    struct served *s;
+    int error;
+    for (int tries = 0;; tries++) {
+        buf_reset(why);
+        error = daemon_serve(d, dir, d->config, &s, why);
+        if (error != RAPPORT_LOCKED || tries == RETRY_MOST)
+            return error;
+        uv_sleep(RETRY_MS);
+    }
+}
+
 /* Only the first folder's failure ends it: the others should not be without their daemon for it. */
 static int serve_all(struct daemon *d, char *const *dirs, struct buf *why)
 {
     struct served *s;
-    int error = daemon_serve(d, dirs[0], d->config, &s, why);
+    int error = serve_first(d, dirs[0], why);
     for (size_t i = 1; i < d->config->n_dirs && !error; i++) {
         struct buf reason = BUF_INIT;
         if (daemon_serve(d, dirs[i], d->config, &s, &reason) && buf_cstr(&reason))
@@ -239,6 +258,19 @@ static void say_not_yet(const struct daemon_config *c)
                                      : "tailnet");
 }
 
+/* Two were started at once and the other was faster: it takes the folders, once it listens. */
+static bool hand_over_late(struct daemon *d, char *const *dirs, int *code)
+{
+    struct daemon_config config = *d->config;
+    config.dirs = (const char *const *)dirs;
+    for (int tries = 0; tries < RETRY_MOST; tries++) {
+        uv_sleep(RETRY_MS);
+        if (daemon_hand_over(&config, code))
+            return true;
+    }
+    return false;
+}
+
 /* Serves until the end. Returns the exit code. */
 static int run(struct daemon *d, char *const *dirs, struct detached *outcome)
 {
@@ -248,13 +280,14 @@ static int run(struct daemon *d, char *const *dirs, struct detached *outcome)
         return 1;
     }
     watch_signals(d);
-    int error = open_control(d, &why);
+    int error = open_control(d, &why), code = 0;
+    bool late = error == RAPPORT_LOCKED && outcome->fd < 0 && hand_over_late(d, dirs, &code);
     error = error ? error : serve_all(d, dirs, &why);
-    int code = error ? host_exit_of(error) : 0;
-    if (error)
+    code = late ? code : error ? host_exit_of(error) : 0;
+    if (error && !late)
         detach_say(outcome, code,
                    buf_cstr(&why) && why.len ? (const char *)why.ptr : rapport_strerror(error));
-    else
+    else if (!late)
         detach_say(outcome, 0, "");
     buf_clear(&why);
     if (error)
@@ -312,7 +345,7 @@ static int start(struct daemon *d, char *const *dirs)
     struct detached outcome = {-1};
     struct daemon_config config = *d->config;
     config.dirs = (const char *const *)dirs;
-    if (daemon_hand_over(&config, d->home, &code))
+    if (daemon_hand_over(&config, &code))
         return code;
     say_not_yet(&config);
     if (config.detach && !detach(&outcome, d->home, &code))

@@ -71,7 +71,7 @@ void daemon_reply_closed(struct daemon *d, struct control_client *client, bool s
 
 /* Gives the folders to this user's daemon if one runs. Returns true when one does; then *code is the
    exit code. */
-bool daemon_hand_over(const struct daemon_config *config, const char *home, int *code);
+bool daemon_hand_over(const struct daemon_config *config, int *code);
 
 /* ---- detach.c ---- */
 

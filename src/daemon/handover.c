@@ -92,11 +92,10 @@ static int hand_one(const struct daemon_config *c, struct client *client, const 
     return code;
 }
 
-bool daemon_hand_over(const struct daemon_config *c, const char *home, int *code)
+bool daemon_hand_over(const struct daemon_config *c, int *code)
 {
     struct client *client;
     bool ends = false;
-    (void)home;
     if (client_connect_home(c->home, &client, NULL))
         return false;
     for (size_t i = 0; i < c->n_dirs && !ends; i++) {

@@ -342,6 +342,26 @@ TEST(daemon_handover,
     remove_tree(root);
 }
 
+TEST(daemon_race, "of two that start at once one serves and takes the other's folder")
+{
+    struct person ada, eve;
+    struct answer a;
+    make_root();
+    init_report(&ada, "ada");
+    init_report(&eve, "eve");
+    memcpy(eve.home, ada.home, sizeof eve.home);
+    pid_t one = run_daemon(&ada, ada.dir, NULL), two = run_daemon(&ada, eve.dir, NULL);
+    int status;
+    pid_t ended = waitpid(-1, &status, 0); /* whoever handed over */
+    CHECK(ended == one || ended == two);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_EQ(count_reports(&ada), 2);
+    ask(&ada, NULL, "daemon.stop", NULL, NULL, &a);
+    forget(&a);
+    CHECK_EQ(end_of(ended == one ? two : one), 0);
+    remove_tree(root);
+}
+
 TEST(daemon_stop,
      "daemon.stop answers when the folders are closed, and the connection ends with it")
 {
