@@ -126,6 +126,15 @@ def outside_of_a_report(work):
     p.run('down', '--all')
 
 
+@test
+def relative_home(work):
+    """a relative RAPPORT_HOME is one from where rapport was started, also with -C"""
+    p = Person(work, 'ada').init()
+    env = {'RAPPORT_HOME': 'home/ada'}
+    equal(p.run('-C', p.dir, '--json', 'status', cwd=work, env=env).object()['name'], 'Ada', 'name')
+    equal(os.listdir(p.dir), ['.rapport'], 'what stands in the report')
+
+
 # ---- reports and notes ----
 
 @test
