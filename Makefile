@@ -45,7 +45,6 @@ SIM_WRAP  := -Wl,--wrap=crypto_sign_verify_detached,--undefined=__wrap_crypto_si
 WRAP      := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 .PHONY: all demo test test-only check asan tsan fuzz bench install clean fmt tidy deps
-.SECONDARY:
 .DELETE_ON_ERROR:
 all: $(filter %/rapport,$(PROGRAMS)) $(B)/librapport.a $(B)/librapport_uv.a
 
