@@ -69,6 +69,7 @@ static int start_session(struct rapport_node *n, struct link *l)
     struct session_config config = {.dialler = l->dialler,
                                     .keys = &n->keys,
                                     .psks = (const uint8_t(*)[32])psks,
+                                    .seen = &n->seen,
                                     .now_ms = n->now};
     config.n_psks = l->dialler ? dialler_psk(n, l, psks) : listener_psks(n, l, psks);
     rng_bytes(&n->rng, config.ephemeral, sizeof config.ephemeral);

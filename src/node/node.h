@@ -163,6 +163,7 @@ struct rapport_node {
     bool cache_dirty;
 
     struct link *links;
+    struct session_seen seen; /* dials that we answered */
     struct gossip *gossip;
     struct candidate *candidates[NODE_MOST_CANDIDATES];
     size_t n_candidates;

@@ -70,6 +70,7 @@ int session_create(const struct session_config *config, struct session **out)
     s->state = config->dialler ? SESSION_READ_2 : SESSION_READ_1;
     s->now_ms = s->stats.last_received_ms = config->now_ms;
     s->timer_ms = config->now_ms + SESSION_HANDSHAKE_MS;
+    s->seen = config->seen;
     memcpy(s->noise_public, config->keys->noise_public, sizeof s->noise_public);
     memcpy(s->noise_secret, config->keys->noise_secret, sizeof s->noise_secret);
     memcpy(s->ephemeral, config->ephemeral, sizeof s->ephemeral);

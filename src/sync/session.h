@@ -33,15 +33,28 @@ enum {
     SESSION_LISTENER_MS = 500,        /* a listener waits longer, so that one ping serves both */
     SESSION_PINGS = 2,                /* unanswered, each given SESSION_IDLE_MS: dead */
     SESSION_MOST_HELD = 2 * FRAME_MOST_SEALED, /* bytes taken while KEY waits for accept */
+    SESSION_MOST_SEEN = 4096,                  /* dials remembered against replay */
+    SESSION_SEEN_BYTES = 16,                   /* of a dialler's ephemeral key */
 };
 
-/* What a session starts from. Everything is copied. */
+/*
+ * Dials that a listener has answered: a recorded message 1 that comes again is refused like a
+ * stranger's. All zero is empty; of one report, over all its listening sessions. The newest
+ * SESSION_MOST_SEEN are kept; only who holds a psk can push one out.
+ */
+struct session_seen {
+    uint8_t ephemerals[SESSION_MOST_SEEN][SESSION_SEEN_BYTES];
+    size_t n; /* how many ever */
+};
+
+/* What a session starts from. Everything is copied but `seen`. */
 struct session_config {
     bool dialler;
     const struct device_keys *keys;
     const uint8_t (*psks)[NOISE_KEY_BYTES]; /* a listener tries them in this order */
     size_t n_psks;                          /* dialler: 1; listener: 1 to SESSION_MOST_PSKS */
     uint8_t ephemeral[NOISE_KEY_BYTES];     /* 32 fresh random bytes, never used before */
+    struct session_seen *seen; /* listener; outlives the session. NULL: replays are answered */
     uint64_t now_ms;
 };
 

@@ -78,9 +78,23 @@ static int try_psks(struct session *s, struct slice sealed)
     return error;
 }
 
+/* Message 1 begins with the dialler's ephemeral key. It is bound to no connection, so whoever has
+   recorded one could have it answered, unreadably to him, and learn that a member listens here. */
+static int refuse_seen(struct session_seen *seen, struct slice message)
+{
+    size_t n = seen->n < SESSION_MOST_SEEN ? seen->n : SESSION_MOST_SEEN;
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(seen->ephemerals[i], message.ptr, SESSION_SEEN_BYTES) == 0)
+            return RAPPORT_AUTH;
+    memcpy(seen->ephemerals[seen->n++ % SESSION_MOST_SEEN], message.ptr, SESSION_SEEN_BYTES);
+    return 0;
+}
+
 static int take_message_1(struct session *s, struct slice sealed)
 {
     int error = try_psks(s, sealed);
+    if (!error && s->seen)
+        error = refuse_seen(s->seen, sealed);
     if (!error)
         error = session_write_handshake(s);
     if (!error)

@@ -35,6 +35,7 @@ struct session {
     struct noise noise;
     uint8_t noise_public[NOISE_KEY_BYTES], noise_secret[NOISE_KEY_BYTES];
     uint8_t ephemeral[NOISE_KEY_BYTES];
+    struct session_seen *seen;        /* borrowed, may be NULL */
     uint8_t (*psks)[NOISE_KEY_BYTES]; /* listener, until message 1 */
     size_t n_psks, psk_index;
     uint8_t handshake_hash[NOISE_HASH_BYTES];

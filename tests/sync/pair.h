@@ -19,21 +19,33 @@ static inline struct device_keys pair_device(uint8_t number)
     return keys;
 }
 
-/* Makes a session of device `number` with the psks of these epochs ("1", "231"). */
-static inline int pair_create(bool dialler, uint8_t number, const char *epochs,
-                              struct session **out)
+static inline int pair_create_config(struct session_config config, uint8_t number,
+                                     const char *epochs, struct session **out)
 {
     static uint8_t psks[SESSION_MOST_PSKS + 1][NOISE_KEY_BYTES];
     struct device_keys keys = pair_device(number);
-    struct session_config config = {.dialler = dialler,
-                                    .keys = &keys,
-                                    .n_psks = strlen(epochs),
-                                    .psks = (const uint8_t(*)[NOISE_KEY_BYTES])psks};
+    config.keys = &keys;
+    config.n_psks = strlen(epochs);
+    config.psks = (const uint8_t(*)[NOISE_KEY_BYTES])psks;
     CHECK(config.n_psks <= SESSION_MOST_PSKS + 1);
     for (size_t i = 0; i < config.n_psks; i++)
         memset(psks[i], epochs[i], sizeof psks[i]);
     memset(config.ephemeral, 0x40 + number, sizeof config.ephemeral);
     return session_create(&config, out);
+}
+
+/* Makes a session of device `number` with the psks of these epochs ("1", "231"). */
+static inline int pair_create(bool dialler, uint8_t number, const char *epochs,
+                              struct session **out)
+{
+    return pair_create_config((struct session_config){.dialler = dialler}, number, epochs, out);
+}
+
+/* The same for a listener that remembers dials. */
+static inline int pair_create_seen(uint8_t number, const char *epochs, struct session_seen *seen,
+                                   struct session **out)
+{
+    return pair_create_config((struct session_config){.seen = seen}, number, epochs, out);
 }
 
 /* Hands all output of one session to the other. Returns what session_receive says. */

@@ -264,6 +264,44 @@ TEST(attack_psk_limit,
     session_destroy(l);
 }
 
+static int replay_to_listener(struct session_seen *seen, uint8_t dialler, const char *epoch)
+{
+    struct session *d, *l;
+    CHECK_EQ(pair_create(true, dialler, epoch, &d), 0);
+    CHECK_EQ(pair_create_seen(PAIR_LISTENER, "1", seen, &l), 0);
+    int error = pair_pass(d, l, 0);
+    CHECK_EQ(session_output(l).len == 0, error != 0);
+    session_destroy(d);
+    session_destroy(l);
+    return error;
+}
+
+TEST(attack_replayed_dial, "a message 1 that was answered once is refused without an answer")
+{
+    struct session_seen *seen = calloc(1, sizeof *seen);
+    CHECK(seen != NULL);
+    CHECK_EQ(replay_to_listener(seen, PAIR_DIALLER, "9"), RAPPORT_AUTH);
+    CHECK_EQ(seen->n, 0);
+    CHECK_EQ(replay_to_listener(seen, PAIR_DIALLER, "1"), 0);
+    CHECK_EQ(replay_to_listener(seen, PAIR_DIALLER, "1"), RAPPORT_AUTH);
+    CHECK_EQ(replay_to_listener(seen, 3, "1"), 0);
+    CHECK_EQ(seen->n, 2);
+    free(seen);
+}
+
+TEST(attack_replay_limit, "the newest SESSION_MOST_SEEN dials are remembered")
+{
+    struct session_seen *seen = calloc(1, sizeof *seen);
+    CHECK(seen != NULL);
+    CHECK_EQ(replay_to_listener(seen, PAIR_DIALLER, "1"), 0);
+    seen->n = SESSION_MOST_SEEN;
+    CHECK_EQ(replay_to_listener(seen, PAIR_DIALLER, "1"), RAPPORT_AUTH);
+    CHECK_EQ(replay_to_listener(seen, 3, "1"), 0);
+    CHECK_EQ(replay_to_listener(seen, 3, "1"), RAPPORT_AUTH);
+    CHECK_EQ(replay_to_listener(seen, PAIR_DIALLER, "1"), 0);
+    free(seen);
+}
+
 TEST(attack_held, "while a key waits for its answer only SESSION_MOST_HELD bytes are kept")
 {
     static uint8_t zeros[SESSION_MOST_HELD];
