@@ -197,8 +197,8 @@ bool rapport_node_next_effect(struct rapport_node *node, struct rapport_effect *
 /* When TIMEOUT is due; UINT64_MAX: never. */
 rapport_time_ms rapport_node_deadline(const struct rapport_node *node);
 
-/* True once the report is loaded (OPEN), made (INIT) or joined (JOIN), and no note waits for its
- * text. */
+/* True once the report is loaded (OPEN), made (INIT) or joined and the own admission received
+ * (JOIN), and no note waits for its text; edits are refused with RAPPORT_STATE before. */
 bool rapport_node_ready(const struct rapport_node *node);
 /* 0, or why this node takes no more edits: a failed store, a damaged database. */
 int rapport_node_failure(const struct rapport_node *node);

@@ -60,7 +60,7 @@ struct candidate *candidate_add(struct rapport_node *n, const struct rapport_add
 
 struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial)
 {
-    for (size_t i = 0; i < n->n_candidates; i++)
+    for (size_t i = 0; dial && i < n->n_candidates; i++)
         if (n->candidates[i]->dial == dial)
             return n->candidates[i];
     return NULL;
@@ -101,18 +101,40 @@ static void dial(struct rapport_node *n, struct candidate *c)
     e->effect.address = c->address;
 }
 
+void dials_forget(struct rapport_node *n)
+{
+    for (size_t i = 0; i < n->n_candidates; i++)
+        n->candidates[i]->dial = 0;
+}
+
+/* How many more connections may be begun now. */
+static size_t dial_room(const struct rapport_node *n)
+{
+    size_t busy = 0;
+    if (n->phase != PHASE_READY && n->phase != PHASE_JOINING)
+        return 0;
+    for (const struct link *l = n->links; l; l = l->next)
+        busy++;
+    for (size_t i = 0; i < n->n_candidates; i++)
+        busy += n->candidates[i]->dial != 0;
+    return busy < RAPPORT_MOST_LINKS ? RAPPORT_MOST_LINKS - busy : 0;
+}
+
 void dial_due(struct rapport_node *n)
 {
-    if (n->phase != PHASE_READY && n->phase != PHASE_JOINING)
-        return;
-    for (size_t i = 0; i < n->n_candidates; i++)
-        if (n->candidates[i]->next_try <= n->now && may_dial(n, n->candidates[i]))
+    size_t room = dial_room(n);
+    for (size_t i = 0; i < n->n_candidates && room; i++)
+        if (n->candidates[i]->next_try <= n->now && may_dial(n, n->candidates[i])) {
             dial(n, n->candidates[i]);
+            room--;
+        }
 }
 
 rapport_time_ms dial_deadline(const struct rapport_node *n)
 {
     rapport_time_ms at = UINT64_MAX;
+    if (!dial_room(n))
+        return at; /* whatever makes room is a step */
     for (size_t i = 0; i < n->n_candidates; i++)
         if (n->candidates[i]->next_try < at && may_dial(n, n->candidates[i]))
             at = n->candidates[i]->next_try;

@@ -166,6 +166,20 @@ void node_seal(struct rapport_node *n)
     free(plan);
 }
 
+void node_doubt_log(struct rapport_node *n, uint64_t next)
+{
+    const struct log *own = log_find(&n->logs, n->own_log);
+    if (!n->has_own_log || next <= (own ? own->next : 0))
+        return;
+    node_seal(n); /* a second history of that log, but its numbers are in our texts already */
+    if (n->failure)
+        return;
+    draft_destroy(n->draft);
+    n->draft = NULL;
+    n->has_own_log = false;
+    n->own_written = 0;
+}
+
 rapport_time_ms draft_deadline(const struct rapport_node *n)
 {
     return draft_waits(n) ? n->sealed_at + NODE_TYPING_MS : UINT64_MAX;
@@ -265,6 +279,8 @@ static int stamped(struct rapport_node *n,
     plan_make(n, true, plan);
     struct edit_context context = context_of(n, plan->lamport);
     error = apply(n, &context, what);
+    if (error && draft_waits(n))
+        node_fail(n, error); /* memory ran out in the middle of an edit of several events */
     if (!error && draft_waits(n))
         seal_with(n, plan);
     free(plan);
@@ -286,9 +302,8 @@ int node_edit(struct rapport_node *n, const struct rapport_edit *e)
 {
     if (n->failure)
         return n->failure;
-    if (n->phase != PHASE_READY)
+    if (!node_is_member(n))
         return RAPPORT_STATE;
-    node_changed(n);
     bool of_note =
         is_text_edit(e->kind) || e->kind == RAPPORT_EDIT_RENAME || e->kind == RAPPORT_EDIT_TRASH;
     struct note *note = of_note ? report_note(n->report, e->note) : NULL;
@@ -297,6 +312,7 @@ int node_edit(struct rapport_node *n, const struct rapport_edit *e)
     int error = note ? note_need(n, note) : 0;
     if (error)
         return error;
+    node_changed(n);
     if (!is_text_edit(e->kind))
         return stamped(n, apply_edit, &(struct stamped_edit){e, note});
     error = own_log_start(n);

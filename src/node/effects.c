@@ -49,6 +49,19 @@ bool rapport_node_next_effect(struct rapport_node *n, struct rapport_effect *out
     return true;
 }
 
+void stores_drop(struct rapport_node *n)
+{
+    n->effects_last = &n->effects;
+    for (struct node_effect *e; (e = *n->effects_last);) {
+        if (e->effect.kind != RAPPORT_EFFECT_STORE) {
+            n->effects_last = &e->next;
+            continue;
+        }
+        *n->effects_last = e->next;
+        effect_free(e);
+    }
+}
+
 void effects_clear(struct rapport_node *n)
 {
     effect_free(n->given);
@@ -189,6 +202,8 @@ static void tell_height(struct rapport_node *n, const struct have_row *row, bool
 {
     bool own = n->has_own_log && memcmp(row->log, n->own_log, sizeof n->own_log) == 0;
     uint32_t from = own ? GOSSIP_LOCAL : GOSSIP_STORED;
+    if (own && row->next > n->own_written)
+        n->own_written = row->next;
     if (gossip_our_have(n->gossip, row->log, row->next, durable, from, n->now))
         node_fail(n, RAPPORT_NOMEM);
 }
@@ -196,6 +211,8 @@ static void tell_height(struct rapport_node *n, const struct have_row *row, bool
 void job_written(struct rapport_node *n, uint64_t id)
 {
     for (struct store_job *job = n->jobs; job && job->id <= id; job = job->next) {
+        if (job->id == n->failed_store)
+            return; /* nothing that comes after it is whole */
         if (job->written)
             continue;
         job->written = true;
@@ -207,7 +224,7 @@ void job_written(struct rapport_node *n, uint64_t id)
 void job_stored(struct rapport_node *n, uint64_t id)
 {
     job_written(n, id);
-    while (n->jobs && n->jobs->id <= id) {
+    while (n->jobs && n->jobs->id <= id && n->jobs->id != n->failed_store) {
         struct store_job *job = n->jobs;
         n->jobs = job->next;
         if (!n->jobs)

@@ -247,7 +247,7 @@ static void ask_from_head(struct rapport_node *n, struct link *l, const uint8_t 
     struct buf out = BUF_INIT;
     memcpy(need.log, id, sizeof need.log);
     message_put_need(&out, &need);
-    link_message(n, l, buf_slice(&out));
+    link_message(n, l, &out);
     buf_clear(&out);
 }
 
@@ -255,6 +255,8 @@ static void ask_from_head(struct rapport_node *n, struct link *l, const uint8_t 
 static bool take(struct rapport_node *n, struct link *l, const struct decoded *run)
 {
     struct log_outcome outcome;
+    if (n->has_own_log && memcmp(run->deltas[0].log, n->own_log, sizeof n->own_log) == 0)
+        node_doubt_log(n, run->deltas[run->n - 1].end);
     int error = log_accept(&n->logs, run->deltas, run->n, &outcome);
     if (error == RAPPORT_NOMEM)
         node_fail(n, error);

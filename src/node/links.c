@@ -85,7 +85,9 @@ void link_open(struct rapport_node *n, const struct rapport_event *e)
     for (struct link *l = n->links; l; l = l->next)
         n_links++;
     struct candidate *c = e->dial ? candidate_of_dial(n, e->dial) : NULL;
-    struct link *l = n->online && n_links < RAPPORT_MOST_LINKS ? calloc(1, sizeof *l) : NULL;
+    /* Before the roster is loaded nobody can be told from anybody. */
+    bool may = n->online && n_links < RAPPORT_MOST_LINKS && (e->dial || n->phase == PHASE_READY);
+    struct link *l = may ? calloc(1, sizeof *l) : NULL;
     if (!l) {
         push_close(n, e->conn);
         if (c)
@@ -178,34 +180,52 @@ void link_receive(struct rapport_node *n, const struct rapport_event *e)
     link_pump(n, l);
 }
 
+/* A session that failed while it sent has yet to say so. */
+static bool is_due(const struct rapport_node *n, const struct link *l)
+{
+    rapport_time_ms at = session_deadline(l->session);
+    return at <= n->now || at == SESSION_NEVER;
+}
+
 void links_tick(struct rapport_node *n)
 {
     gossip_tick(n->gossip, n->now);
     for (struct link *l = n->links, *next; l; l = next) {
         next = l->next;
-        if (session_deadline(l->session) > n->now)
-            continue;
-        session_tick(l->session, n->now);
-        link_pump(n, l);
+        if (l->join_by && l->join_by <= n->now) {
+            link_end(n, l, BYE_TIMEOUT, RAPPORT_TIMEOUT);
+        } else if (is_due(n, l)) {
+            session_tick(l->session, n->now);
+            link_pump(n, l);
+        }
     }
+}
+
+static rapport_time_ms earlier(rapport_time_ms a, rapport_time_ms b)
+{
+    return a < b ? a : b;
 }
 
 rapport_time_ms links_deadline(const struct rapport_node *n)
 {
-    rapport_time_ms at = gossip_deadline(n->gossip);
+    bool serves = links_may_serve(n);
+    rapport_time_ms at = serves ? gossip_deadline(n->gossip) : UINT64_MAX;
     for (const struct link *l = n->links; l; l = l->next) {
-        if (session_deadline(l->session) < at)
-            at = session_deadline(l->session);
-        if (l->digest_due && l->ready && n->changed_at + NODE_DIGEST_MS < at)
-            at = n->changed_at + NODE_DIGEST_MS;
+        at = earlier(at, session_deadline(l->session));
+        if (l->join_by)
+            at = earlier(at, l->join_by);
+        if (l->digest_due && l->ready && serves)
+            at = earlier(at, n->changed_at + NODE_DIGEST_MS);
     }
     return at;
 }
 
-void link_message(struct rapport_node *n, struct link *l, struct slice message)
+void link_message(struct rapport_node *n, struct link *l, const struct buf *message)
 {
-    int error = session_send(l->session, message);
-    if (error == RAPPORT_NOMEM)
+    int error = buf_error(message);
+    if (!error && session_send(l->session, buf_slice(message)) == RAPPORT_NOMEM)
+        error = RAPPORT_NOMEM;
+    if (error)
         node_fail(n, error);
 }
 
@@ -234,9 +254,11 @@ void links_send(struct rapport_node *n)
 
 void links_stored(struct rapport_node *n, uint64_t store)
 {
-    for (struct link *l = n->links; l; l = l->next)
+    for (struct link *l = n->links, *next; l; l = next) {
+        next = l->next;
         if (l->welcome_after && l->welcome_after <= store) {
             l->welcome_after = 0;
             link_welcome(n, l);
         }
+    }
 }

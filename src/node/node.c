@@ -12,6 +12,16 @@ void node_fail(struct rapport_node *n, int error)
 {
     if (!n->failure)
         n->failure = error;
+    n->damaged = true;
+}
+
+void node_store_failed(struct rapport_node *n, uint64_t store, int error)
+{
+    if (!n->failure)
+        n->failure = error;
+    if (!n->failed_store || store < n->failed_store)
+        n->failed_store = store;
+    stores_drop(n);
 }
 
 void node_changed(struct rapport_node *n)
@@ -38,7 +48,7 @@ static int read_ticket(struct rapport_node *n, const struct rapport_node_config 
     int error = ticket_decode(slice_str(config->ticket ? config->ticket : ""), &n->ticket);
     if (error)
         return error;
-    if (n->ticket.expires_s && n->ticket.expires_s * 1000 < config->wall_ms)
+    if (n->ticket.expires_s && n->ticket.expires_s < config->wall_ms / 1000)
         return RAPPORT_EXPIRED;
     n->has_ticket = true;
     for (size_t i = 0; i < n->ticket.n_addrs; i++) {
@@ -193,6 +203,7 @@ static int dispatch(struct rapport_node *n, const struct rapport_event *e)
     case RAPPORT_EVENT_OFFLINE:
         n->online = false;
         links_end_all(n);
+        dials_forget(n);
         return 0;
     case RAPPORT_EVENT_CONNECTED:
         link_open(n, e);
@@ -217,7 +228,7 @@ static int dispatch(struct rapport_node *n, const struct rapport_event *e)
         job_stored(n, e->store);
         return 0;
     case RAPPORT_EVENT_STORE_FAILED:
-        node_fail(n, e->error ? e->error : RAPPORT_IO);
+        node_store_failed(n, e->store, e->error ? e->error : RAPPORT_IO);
         return 0;
     case RAPPORT_EVENT_LOADED_ROW:
         loaded_row(n, e);
@@ -254,6 +265,8 @@ static void node_settle(struct rapport_node *n)
         notes_tell_changed(n);
     }
     job_close(n);
+    if (report_state_dirty(n->report))
+        links_end_removed(n);
     if (n->online)
         dial_due(n);
     links_tick(n);
@@ -289,9 +302,14 @@ rapport_time_ms rapport_node_deadline(const struct rapport_node *n)
     return at;
 }
 
+bool node_is_member(const struct rapport_node *n)
+{
+    return n->phase == PHASE_READY && report_member_by_sign(n->report, n->keys.sign_public);
+}
+
 bool rapport_node_ready(const struct rapport_node *n)
 {
-    return n->phase == PHASE_READY && !report_next_unloaded(n->report);
+    return node_is_member(n) && !report_next_unloaded(n->report);
 }
 
 int rapport_node_failure(const struct rapport_node *n)

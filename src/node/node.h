@@ -30,8 +30,10 @@ enum {
     NODE_DIGEST_MS = 500, /* a new digest is told to peers when nothing changed for so long */
     NODE_DIAL_FIRST_MS = 1000,
     NODE_DIAL_MOST_MS = 30000,
-    NODE_LOAD_BYTES = 256 * 1024, /* of one load of deltas */
-    NODE_LOADED_NOTES = 256,      /* texts kept in memory beyond those in use */
+    NODE_LOAD_BYTES = 64 * 1024, /* of one load of deltas: about one message */
+    NODE_JOIN_MS = 5000,         /* from the handshake to JOIN */
+    NODE_WELCOME_MS = 30000,     /* from JOIN to WELCOME */
+    NODE_LOADED_NOTES = 256,     /* texts kept in memory beyond those in use */
 };
 
 /* An effect with the memory that it points to. */
@@ -100,16 +102,17 @@ struct link {
     uint8_t device[ID_BYTES], noise_public[32];
     bool has_device;
     uint8_t handshake_hash[64];
-    size_t n_epoch_psks;    /* listener: how many of its psks are epochs'; the rest are invites' */
-    uint8_t (*invites)[32]; /* public keys of those invites, owned */
-    uint8_t invite[32];     /* public key, for LINK_ISSUER */
-    uint64_t welcome_after; /* store job after which WELCOME is sent; 0 none */
-    int refused;            /* it sent what is against the rules: the error */
-    bool blocked;           /* the driver's queue is above the high water */
-    size_t n_sent;          /* bytes handed out since the last DRAINED */
-    uint64_t load;          /* a load of deltas under way for it, 0 none */
-    struct gossip_run run;  /* what that load is for */
-    struct run *loaded;     /* deltas that came by it so far */
+    size_t n_epoch_psks;     /* listener: how many of its psks are epochs'; the rest are invites' */
+    uint8_t (*invites)[32];  /* public keys of those invites, owned */
+    uint8_t invite[32];      /* public key, for LINK_ISSUER */
+    uint64_t welcome_after;  /* store job after which WELCOME is sent; 0 none */
+    rapport_time_ms join_by; /* JOIN or WELCOME must have come by then; 0: none is waited for */
+    int refused;             /* it sent what is against the rules: the error */
+    bool blocked;            /* the driver's queue is above the high water */
+    size_t n_sent;           /* bytes handed out since the last DRAINED */
+    uint64_t load;           /* a load of deltas under way for it, 0 none */
+    struct gossip_run run;   /* what that load is for */
+    struct run *loaded;      /* deltas that came by it so far */
     uint8_t digest[16], have_digest[16], digest_told[16];
     bool digest_known;
     bool digest_due; /* what we told last is not true any more */
@@ -135,6 +138,7 @@ enum index_state {
 struct rapport_node {
     enum node_phase phase;
     int failure;
+    bool damaged; /* what is in memory may be wrong or cannot be loaded: nothing more is served */
     rapport_time_ms now;
     uint64_t wall_ms;
     struct rng rng;
@@ -155,8 +159,9 @@ struct rapport_node {
     enum index_state index;
     uint8_t own_log[LOG_ID_BYTES], own_origin[ORIGIN_BYTES];
     bool has_own_log;
-    struct draft *draft; /* NULL until the first edit */
-    bool flush;          /* seal and save the cache in this step */
+    uint64_t own_written; /* our log is in the database up to here: not sent further */
+    struct draft *draft;  /* NULL until the first edit */
+    bool flush;           /* seal and save the cache in this step */
     rapport_time_ms sealed_at, named_at, cached_at;
     struct have named; /* heights of other logs that our log's deps name or imply */
     struct map pasts;  /* struct have *, by log: what each log's head implies of others */
@@ -186,10 +191,11 @@ struct rapport_node {
     struct store_job *jobs, **jobs_last; /* oldest first */
     struct store_job *open_job;          /* being filled in this step */
     uint64_t last_store, last_load;
-    uint64_t phase_load; /* the load of the current phase, or of the index */
-    size_t replay_rows;  /* that the load under way has brought */
-    uint64_t replayed;   /* arrival number of the newest delta applied */
-    uint64_t note_load;  /* one note is loaded at a time; 0 none */
+    uint64_t failed_store; /* the first batch that could not be stored; 0 none */
+    uint64_t phase_load;   /* the load of the current phase, or of the index */
+    size_t replay_rows;    /* that the load under way has brought */
+    uint64_t replayed;     /* arrival number of the newest delta applied */
+    uint64_t note_load;    /* one note is loaded at a time; 0 none */
     uint8_t note_load_id[NOTE_ID_BYTES];
     struct buf note_loaded; /* its stored form as it came */
     bool note_wanted;       /* somebody asked for note_want */

@@ -22,7 +22,7 @@ int note_need(struct rapport_node *n, struct note *note)
 {
     if (note->text)
         return 0;
-    if (n->failure)
+    if (n->damaged)
         return n->failure;
     memcpy(n->note_want, note->id, NOTE_ID_BYTES);
     n->note_wanted = true;
@@ -52,7 +52,7 @@ void note_end(struct rapport_node *n, int error)
 
 void notes_load_wanted(struct rapport_node *n)
 {
-    if (n->note_load || n->failure)
+    if (n->note_load || n->damaged)
         return;
     const struct note *waiting = report_next_unloaded(n->report);
     if (n->note_wanted)
@@ -129,7 +129,7 @@ void cache_save(struct rapport_node *n)
 
 void notes_tell_changed(struct rapport_node *n)
 {
-    for (struct note *note; !n->failure && (note = report_next_changed(n->report));) {
+    for (struct note *note; !n->damaged && (note = report_next_changed(n->report));) {
         struct node_effect *e = effect_push(n, RAPPORT_EFFECT_CHANGED);
         if (e)
             memcpy(e->effect.note, note->id, NOTE_ID_BYTES);

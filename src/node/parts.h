@@ -11,8 +11,16 @@
 
 /* node.c */
 
-/* The first failure sticks: the node takes no more edits and sends no more deltas of its own. */
+/* Memory ran out or the database is damaged. The first failure sticks: the node takes no more edits
+   and serves nothing more. */
 void node_fail(struct rapport_node *n, int error);
+
+/* A batch could not be stored: no more edits, nothing new is taken or stored, but all that is here
+   can be read, by people and by peers. */
+void node_store_failed(struct rapport_node *n, uint64_t store, int error);
+
+/* The report is loaded and this device is in its roster; a joiner has to receive that first. */
+bool node_is_member(const struct rapport_node *n);
 
 /* Something that the digest covers is other than before: it is told when things are quiet, the
    cache is saved in time. */
@@ -38,6 +46,8 @@ void job_add_note(struct rapport_node *n, const uint8_t id[NOTE_ID_BYTES], struc
 void job_mark_applied(struct rapport_node *n);
 /* Sends the batch of this step on its way, if there is one. */
 void job_close(struct rapport_node *n);
+/* Takes STORE effects back that the driver has not seen. */
+void stores_drop(struct rapport_node *n);
 /* Frees all batches. */
 void jobs_clear(struct rapport_node *n);
 /* The driver's answers. */
@@ -79,6 +89,9 @@ int version_read(struct rapport_version version, struct rapport_text_id *ids, si
                  size_t *n_ids);
 /* Turns the draft into deltas. */
 void node_seal(struct rapport_node *n);
+/* Somebody holds our log up to `next`. Where that is more than we wrote, our database is an old copy:
+   the next edit begins another log. */
+void node_doubt_log(struct rapport_node *n, uint64_t next);
 /* When the draft is due; UINT64_MAX without one. */
 rapport_time_ms draft_deadline(const struct rapport_node *n);
 
@@ -136,8 +149,8 @@ void links_tick(struct rapport_node *n);
 rapport_time_ms links_deadline(const struct rapport_node *n);
 /* A batch is on the disk: welcomes that waited for it go out. */
 void links_stored(struct rapport_node *n, uint64_t store);
-/* Queues one encoded message. */
-void link_message(struct rapport_node *n, struct link *l, struct slice message);
+/* Queues one encoded message; the error that stuck in it is the node's. */
+void link_message(struct rapport_node *n, struct link *l, const struct buf *message);
 
 /* receive.c */
 
@@ -145,13 +158,19 @@ void link_message(struct rapport_node *n, struct link *l, struct slice message);
 bool link_event(struct rapport_node *n, struct link *l, const struct session_event *e);
 /* Says HELLO and enters the books: both sides are members now. */
 void link_greet(struct rapport_node *n, struct link *l);
-/* Admitted: sends the genesis record and the epochs, then greets. */
-void link_welcome(struct rapport_node *n, struct link *l);
+/* Admitted: sends the genesis record and the epochs, then greets. Returns false when the link is
+   gone, because the device was removed meanwhile. */
+bool link_welcome(struct rapport_node *n, struct link *l);
+/* Ends links with devices that are no members any more. */
+void links_end_removed(struct rapport_node *n);
 /* Tells digests that changed. */
 void link_tell_digest(struct rapport_node *n, struct link *l);
 
 /* serve.c */
 
+/* True when links_serve may send: until the index of deltas is here no rows go out, so that no peer
+   sends deltas that could not be taken. */
+bool links_may_serve(const struct rapport_node *n);
 /* Sends what the books say: rows, needs, runs. */
 void links_serve(struct rapport_node *n);
 /* A delta that a load for this link has brought. */
@@ -170,6 +189,8 @@ struct candidate *candidate_add(struct rapport_node *n, const struct rapport_add
 struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial);
 /* A dial or connection ended: sets the backoff. */
 void candidate_failed(struct rapport_node *n, struct candidate *c, int error);
+/* Forgets the dials under way; their answers may come or not. */
+void dials_forget(struct rapport_node *n);
 /* Dials who is due. */
 void dial_due(struct rapport_node *n);
 /* When dial_due has something to do. */

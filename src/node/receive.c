@@ -37,9 +37,25 @@ static bool key_is_welcome(struct rapport_node *n, struct link *l, const struct 
     return true;
 }
 
+/* A second connection by us with a device that answers on the first: before message 3 the other side
+   knows nothing of it, so both cannot come to different minds about which one to keep. */
+static bool dialled_before(const struct rapport_node *n, const struct link *l)
+{
+    for (const struct link *other = n->links; l->dialler && other; other = other->next) {
+        struct session_stats stats;
+        if (other == l || !other->ready || !other->dialler ||
+            memcmp(other->noise_public, l->noise_public, 32) != 0)
+            continue;
+        session_stats(other->session, &stats);
+        if (stats.last_received_ms + SESSION_IDLE_MS > n->now)
+            return true;
+    }
+    return false;
+}
+
 static bool on_key(struct rapport_node *n, struct link *l, const struct session_key *key)
 {
-    if (key_is_welcome(n, l, key)) {
+    if (key_is_welcome(n, l, key) && !dialled_before(n, l)) {
         session_accept(l->session, n->now);
         return true;
     }
@@ -77,7 +93,7 @@ static void send_join(struct rapport_node *n, struct link *l)
     sodium_memzero(secret, sizeof secret);
     join.card = buf_slice(&card);
     message_put_join(&out, &join);
-    link_message(n, l, buf_slice(&out));
+    link_message(n, l, &out);
     buf_clear(&card);
     buf_clear(&out);
 }
@@ -97,8 +113,10 @@ static bool on_ready(struct rapport_node *n, struct link *l, const uint8_t hash[
         return true;
     case LINK_JOINER:
         send_join(n, l);
+        l->join_by = n->now + NODE_WELCOME_MS;
         return true;
     case LINK_ISSUER:
+        l->join_by = n->now + NODE_JOIN_MS;
         return true;
     }
     return true;
@@ -108,9 +126,11 @@ static void digests(struct rapport_node *n, uint8_t state[16], uint8_t have[16])
 {
     if (!n->digest_valid) {
         struct have rows = HAVE_INIT;
-        if (!have_of(&n->logs, &rows))
+        int error = have_of(&n->logs, &rows);
+        if (!error)
             have_digest(&rows, n->have_digest);
-        n->digest_valid = !report_digest(n->report, &n->logs, n->state_digest);
+        if (report_digest(n->report, &n->logs, n->state_digest) == 0)
+            n->digest_valid = !error;
         have_clear(&rows);
     }
     memcpy(state, n->state_digest, 16);
@@ -143,7 +163,7 @@ void link_greet(struct rapport_node *n, struct link *l)
         memcpy(a->addr, n->listen[i].bytes, sizeof a->addr);
     }
     message_put_hello(&out, hello);
-    link_message(n, l, buf_slice(&out));
+    link_message(n, l, &out);
     if (gossip_link_up(n->gossip, l->conn, n->now))
         node_fail(n, RAPPORT_NOMEM);
     l->ready = true;
@@ -154,16 +174,17 @@ void link_greet(struct rapport_node *n, struct link *l)
 static void send_ping(struct rapport_node *n, struct link *l,
                       const uint8_t cookie[MESSAGE_COOKIE_BYTES], bool pong)
 {
-    struct message_ping ping;
+    struct message_ping ping = {0};
     struct buf out = BUF_INIT;
     memcpy(ping.cookie, cookie, sizeof ping.cookie);
-    digests(n, ping.state, ping.have);
+    if (l->ready) /* not to one who has yet to be admitted */
+        digests(n, ping.state, ping.have);
     memcpy(l->digest_told, ping.state, sizeof l->digest_told);
     if (pong)
         message_put_pong(&out, &ping);
     else
         message_put_ping(&out, &ping);
-    link_message(n, l, buf_slice(&out));
+    link_message(n, l, &out);
     buf_clear(&out);
 }
 
@@ -181,9 +202,10 @@ static void learn_digests(struct rapport_node *n, struct link *l, const uint8_t 
                           const uint8_t have[16])
 {
     uint8_t our_state[16], our_have[16];
+    if (!l->ready)
+        return;
     digests(n, our_state, our_have);
-    if (l->ready && memcmp(our_have, have, sizeof our_have) != 0 &&
-        gossip_converged(n->gossip, l->conn))
+    if (memcmp(our_have, have, sizeof our_have) != 0 && gossip_converged(n->gossip, l->conn))
         gossip_tell_all(n->gossip, l->conn);
     memcpy(l->digest, state, sizeof l->digest);
     memcpy(l->have_digest, have, sizeof l->have_digest);
@@ -206,8 +228,8 @@ static void learn_addresses(struct rapport_node *n, struct link *l, const struct
             address.port = a->port;
         }
         struct candidate *c = candidate_add(n, &address, RAPPORT_SOURCE_PEER);
-        if (!c)
-            continue;
+        if (!c || c->has_device || c->source != RAPPORT_SOURCE_PEER)
+            continue; /* known from better sources: nobody claims another's address */
         memcpy(c->device, l->device, sizeof c->device);
         c->has_device = true;
         c->keep = true;
@@ -245,9 +267,12 @@ static bool on_pong(struct rapport_node *n, struct link *l, const struct message
 
 static bool on_have(struct rapport_node *n, struct link *l, const struct message_have *m)
 {
-    for (size_t i = 0; i < m->n; i++)
+    for (size_t i = 0; i < m->n; i++) {
+        if (n->has_own_log && memcmp(m->rows[i].log, n->own_log, sizeof n->own_log) == 0)
+            node_doubt_log(n, m->rows[i].next);
         if (gossip_peer_have(n->gossip, l->conn, &m->rows[i], n->now) == RAPPORT_NOMEM)
             node_fail(n, RAPPORT_NOMEM);
+    }
     if (!m->more)
         gossip_peer_complete(n->gossip, l->conn, n->now);
     return true;
@@ -274,7 +299,7 @@ static int check_invite(const struct rapport_node *n, const struct invite *v)
     const struct member *self = report_member_by_sign(n->report, n->keys.sign_public);
     if (v->revoked || v->n_used >= v->n_uses)
         return RAPPORT_USED;
-    if (v->expires_s && v->expires_s * 1000 < n->wall_ms)
+    if (v->expires_s && v->expires_s < n->wall_ms / 1000)
         return RAPPORT_EXPIRED;
     bool is_issuer = self && memcmp(v->issuer, self->device, sizeof v->issuer) == 0;
     bool is_admin = self && self->role != ROLE_MEMBER;
@@ -317,31 +342,36 @@ static bool on_join(struct rapport_node *n, struct link *l, const struct message
     bool known = false;
     int error = l->role == LINK_ISSUER && !l->welcome_after ? check_join(n, l, m, &card, &known)
                                                             : RAPPORT_STATE;
-    if (!error && known) {
-        link_welcome(n, l);
-        return true;
-    }
+    bool pending = n->jobs || n->open_job;
+    l->join_by = 0;
+    if (!error && known && !pending)
+        return link_welcome(n, l);
     if (!error) {
-        l->welcome_after = node_admit(n, &card, m->invite_public);
+        l->welcome_after = known ? n->last_store : node_admit(n, &card, m->invite_public);
         error = l->welcome_after ? 0 : RAPPORT_STATE;
     }
     if (!error)
         return true;
-    session_bye(l->session, BYE_REFUSED, join_refusal(error));
-    link_send(n, l);
+    if (!n->failure && error != RAPPORT_NOMEM) {
+        session_bye(l->session, BYE_REFUSED, join_refusal(error));
+        link_send(n, l);
+    } /* else this is no word on the ticket: it may be tried again */
     link_end(n, l, BYE_REFUSED, error);
     return false;
 }
 
-void link_welcome(struct rapport_node *n, struct link *l)
+bool link_welcome(struct rapport_node *n, struct link *l)
 {
-    struct message_welcome *w = calloc(1, sizeof *w);
     const struct member *m = report_member_by_noise(n->report, l->noise_public);
+    if (!m || m->removed) {
+        link_end(n, l, BYE_REFUSED, RAPPORT_REFUSED);
+        return false;
+    }
+    struct message_welcome *w = calloc(1, sizeof *w);
     struct buf card = BUF_INIT, out = BUF_INIT;
-    if (!w || !m) {
+    if (!w) {
         node_fail(n, RAPPORT_NOMEM);
-        free(w);
-        return;
+        return true;
     }
     card_encode(&n->card, &card);
     w->genesis = report_genesis_record(n->report);
@@ -349,7 +379,7 @@ void link_welcome(struct rapport_node *n, struct link *l)
     for (size_t i = 0; i < n->n_epochs; i++)
         w->secrets[w->n_secrets++] = n->epochs[i].secret;
     message_put_welcome(&out, w);
-    link_message(n, l, buf_slice(&out));
+    link_message(n, l, &out);
     buf_clear(&card);
     buf_wipe(&out);
     free(w);
@@ -359,6 +389,18 @@ void link_welcome(struct rapport_node *n, struct link *l)
     if (e)
         memcpy(e->effect.device, m->device, sizeof e->effect.device);
     link_greet(n, l);
+    return true;
+}
+
+void links_end_removed(struct rapport_node *n)
+{
+    for (struct link *l = n->links, *next; l; l = next) {
+        next = l->next;
+        const struct member *m =
+            l->ready ? report_member_by_noise(n->report, l->noise_public) : NULL;
+        if (m && m->removed)
+            link_end(n, l, BYE_REFUSED, RAPPORT_REFUSED);
+    }
 }
 
 /* Takes the report that the ticket promised. */
@@ -392,6 +434,7 @@ static bool on_welcome(struct rapport_node *n, struct link *l, const struct mess
         return false;
     }
     l->role = LINK_MEMBER;
+    l->join_by = 0;
     struct device_card card;
     if (!card_decode(m->card, &card)) {
         device_id(l->device, card.sign_public);

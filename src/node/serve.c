@@ -60,18 +60,23 @@ static void run_send(struct rapport_node *n, struct link *l, struct run *run)
     struct buf out = BUF_INIT;
     if (run->message.n) {
         message_put_deltas(&out, &run->message);
-        if (buf_error(&out))
-            node_fail(n, buf_error(&out));
-        else
-            link_message(n, l, buf_slice(&out));
+        link_message(n, l, &out);
     }
     gossip_sent(n->gossip, l->conn, l->run.log, run->message.n ? run->end : l->run.from);
     buf_clear(&out);
 }
 
+/* What we made ourselves goes out when it is in the database, or a crash would use its numbers again
+   for something else. */
+static bool may_go_out(const struct rapport_node *n, const struct recent *r)
+{
+    bool own = n->has_own_log && memcmp(r->log, n->own_log, sizeof n->own_log) == 0;
+    return !own || r->end <= n->own_written;
+}
+
 static void serve_recent(struct rapport_node *n, struct link *l, const struct recent *r)
 {
-    for (; r && !l->loaded->full && !n->failure; r = r->newer) {
+    for (; r && may_go_out(n, r) && !l->loaded->full && !n->damaged; r = r->newer) {
         int error = run_add(n, l->loaded, buf_slice(&r->bytes));
         if (error)
             node_fail(n, error);
@@ -121,15 +126,15 @@ static void serve_rows(struct rapport_node *n, struct link *l)
     while (gossip_next_rows(n->gossip, l->conn, n->now, have)) {
         buf_reset(&out);
         message_put_have(&out, have);
-        link_message(n, l, buf_slice(&out));
+        link_message(n, l, &out);
     }
     struct message_need need = {0};
-    for (struct gossip_run run; gossip_next_need(n->gossip, l->conn, &run);) {
+    for (struct gossip_run run; !n->failure && gossip_next_need(n->gossip, l->conn, &run);) {
         memcpy(need.log, run.log, sizeof need.log);
         need.from = run.from;
         buf_reset(&out);
         message_put_need(&out, &need);
-        link_message(n, l, buf_slice(&out));
+        link_message(n, l, &out);
     }
     buf_clear(&out);
     free(have);
@@ -141,13 +146,18 @@ static bool may_send(const struct link *l)
            l->n_sent + session_queued(l->session) < RAPPORT_HIGH_WATER;
 }
 
+bool links_may_serve(const struct rapport_node *n)
+{
+    return !n->damaged && n->index == INDEX_DONE;
+}
+
 void links_serve(struct rapport_node *n)
 {
-    for (struct link *l = n->links; l && !n->failure; l = l->next) {
+    for (struct link *l = n->links; l && links_may_serve(n); l = l->next) {
         if (!l->ready)
             continue;
         serve_rows(n, l);
-        while (may_send(l) && !n->failure && gossip_next_run(n->gossip, l->conn, &l->run))
+        while (may_send(l) && !n->damaged && gossip_next_run(n->gossip, l->conn, &l->run))
             serve_run(n, l);
         if (l->digest_due && n->now >= n->changed_at + NODE_DIGEST_MS)
             link_tell_digest(n, l);

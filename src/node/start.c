@@ -150,6 +150,8 @@ static int read_head(struct rapport_node *n, const struct load_row *row)
         error = have_raise(&n->durable, head.id, head.next);
     bool own = n->has_own_log && memcmp(row->log, n->own_log, sizeof n->own_log) == 0;
     uint32_t from = own ? GOSSIP_LOCAL : GOSSIP_STORED;
+    if (own)
+        n->own_written = row->end;
     return error ? error : gossip_our_have(n->gossip, row->log, row->end, true, from, n->now);
 }
 
@@ -195,7 +197,7 @@ static int read_row(struct rapport_node *n, const struct load_row *row)
 
 void start_row(struct rapport_node *n, const struct load_row *row)
 {
-    int error = n->failure ? 0 : read_row(n, row);
+    int error = n->damaged ? 0 : read_row(n, row);
     if (error)
         node_fail(n, error == RAPPORT_NOMEM ? error : RAPPORT_CORRUPT);
 }
@@ -203,7 +205,7 @@ void start_row(struct rapport_node *n, const struct load_row *row)
 void start_end(struct rapport_node *n, int error)
 {
     n->phase_load = 0;
-    if (error || n->failure)
+    if (error || n->damaged)
         return;
     switch (n->phase) {
     case PHASE_RECORDS:
@@ -213,6 +215,8 @@ void start_end(struct rapport_node *n, int error)
             node_fail(n, RAPPORT_CORRUPT);
         return;
     case PHASE_HEADS:
+        if (n->has_own_log && !log_find(&n->logs, n->own_log))
+            n->has_own_log = false; /* named, but nothing came to be in it */
         start_phase(n, PHASE_NOTES);
         return;
     case PHASE_NOTES:
