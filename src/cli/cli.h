@@ -100,8 +100,8 @@ const char *time_text(uint64_t wall_ms, char out[32]);
 /* "1 note", "2 notes" */
 const char *plural(uint64_t n, const char *one, const char *many);
 
-/* Appends where, made absolute against the folder that the process is in. Returns 0, RAPPORT_IO or
-   RAPPORT_NOMEM. */
+/* Appends `path` as an absolute one, without symlinks and dots as far as it exists but for its last
+   name. Returns 0, RAPPORT_NOTFOUND (its folder is not there), RAPPORT_IO or RAPPORT_NOMEM. */
 int absolute_path(const char *path, struct buf *out);
 
 #endif

@@ -34,6 +34,21 @@ static bool wants_colour(const struct cli *cli)
     return cli->out_terminal && term && *term && strcmp(term, "dumb") != 0;
 }
 
+/* A relative RAPPORT_HOME means the folder that we were started in, also with -C. */
+static int pin_home(void)
+{
+    const char *home = getenv("RAPPORT_HOME");
+    if (!home || !*home || *home == '/')
+        return 0;
+    struct buf path = BUF_INIT;
+    char *here = getcwd(NULL, 0);
+    buf_printf(&path, "%s/%s", here ? here : "", home);
+    bool done = here && buf_cstr(&path) && !setenv("RAPPORT_HOME", (const char *)path.ptr, 1);
+    free(here);
+    buf_clear(&path);
+    return done ? 0 : RAPPORT_IO;
+}
+
 int cli_start(struct cli *cli)
 {
     cli->json = args_has(&cli->args, "json");
@@ -45,6 +60,8 @@ int cli_start(struct cli *cli)
     cli->asks = cli->in_terminal && cli->err_terminal && !args_has(&cli->args, "no-input");
     cli->colour = wants_colour(cli);
     const char *dir = args_value(&cli->args, "directory");
+    if (dir && pin_home())
+        return cli_fail(cli, CLI_FAILED, "cannot tell which folder RAPPORT_HOME is");
     if (dir && chdir(dir))
         return cli_fail(cli, CLI_FAILED, "cannot go to the folder %s: %s", dir, strerror(errno));
     return 0;
@@ -186,16 +203,39 @@ const char *plural(uint64_t n, const char *one, const char *many)
     return n == 1 ? one : many;
 }
 
+/* realpath, appended. */
+static int append_real(const char *path, struct buf *out)
+{
+    char *real = realpath(path, NULL);
+    if (!real)
+        return errno == ENOENT ? RAPPORT_NOTFOUND : RAPPORT_IO;
+    buf_append_str(out, real);
+    free(real);
+    (void)buf_cstr(out);
+    return buf_error(out);
+}
+
 int absolute_path(const char *path, struct buf *out)
 {
-    if (*path != '/') {
-        char *here = getcwd(NULL, 0);
-        if (!here)
-            return RAPPORT_IO;
-        buf_printf(out, "%s/", here);
-        free(here);
-    }
-    buf_append_str(out, path);
+    int error = append_real(path, out);
+    if (error != RAPPORT_NOTFOUND)
+        return error;
+    /* It is to be made: its folder, then its name. */
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    size_t name = len;
+    while (name > 0 && path[name - 1] != '/')
+        name--;
+    struct buf folder = BUF_INIT;
+    buf_append(&folder, path, name);
+    error =
+        buf_cstr(&folder) ? append_real(name ? (const char *)folder.ptr : ".", out) : RAPPORT_NOMEM;
+    buf_clear(&folder);
+    if (error)
+        return error;
+    buf_append_str(out, out->len && out->ptr[out->len - 1] == '/' ? "" : "/");
+    buf_append(out, path + name, len - name);
     (void)buf_cstr(out);
     return buf_error(out);
 }

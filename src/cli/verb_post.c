@@ -72,6 +72,18 @@ int verb_schedule_import(struct cli *cli)
 
 /* ---- schedule ls ---- */
 
+/* "2023-02-04T10:30+01:00" as "10:30": the day has a column of its own. */
+static struct slice clock_of(struct slice start)
+{
+    enum {
+        DAY_BYTES = 11, /* "2023-02-04T" */
+        CLOCK_BYTES = 5
+    };
+    if (start.len < DAY_BYTES + CLOCK_BYTES)
+        return start;
+    return slice_of(start.ptr + DAY_BYTES, CLOCK_BYTES);
+}
+
 static void show_talks(struct cli *cli, const struct reply *reply)
 {
     static const char *const keys[] = {"id", "day", "start", "room", "track", "title"};
@@ -87,8 +99,10 @@ static void show_talks(struct cli *cli, const struct reply *reply)
     table_print(&t, "NOTE");
     table_print(&t, "%s", heads[N_KEYS - 1]);
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k + 1 < N_KEYS; k++)
-            table_put(&t, value_str(&talks[i], keys[k]));
+        for (size_t k = 0; k + 1 < N_KEYS; k++) {
+            struct slice value = value_str(&talks[i], keys[k]);
+            table_put(&t, strcmp(keys[k], "start") == 0 ? clock_of(value) : value);
+        }
         table_print(&t, "%s", value_str(&talks[i], "note").len ? "yes" : "-");
         table_put(&t, value_str(&talks[i], keys[N_KEYS - 1]));
     }
@@ -171,9 +185,12 @@ int verb_publish(struct cli *cli)
     if (!target)
         return cli_misused(cli, "--to TARGET says what for: markdown, hugo or html");
     struct buf path = BUF_INIT;
-    if (out && absolute_path(out, &path)) {
+    int error = out ? absolute_path(out, &path) : 0;
+    if (error) {
         buf_clear(&path);
-        return cli_fail(cli, CLI_FAILED, "cannot tell which folder %s is", out);
+        return cli_fail(cli, CLI_FAILED, "cannot write to %s: %s", out,
+                        error == RAPPORT_NOTFOUND ? "the folder above it is not there"
+                                                  : rapport_strerror(error));
     }
     struct request r = {.op = "publish"};
     struct reply reply = {0};

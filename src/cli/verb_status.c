@@ -171,6 +171,16 @@ static void put_carried(struct cli *cli, const msgpack_object *status)
     cli_print(cli, STYLE_PLAIN, "\n");
 }
 
+/* True for another address of a device that is connected: no news for anybody. */
+static bool is_spare(const msgpack_object *peers, size_t n, const msgpack_object *peer)
+{
+    struct slice device = value_str(peer, "device");
+    for (size_t i = 0; i < n && device.len && !is_state(peer, "connected"); i++)
+        if (is_state(&peers[i], "connected") && slice_equal(value_str(&peers[i], "device"), device))
+            return true;
+    return false;
+}
+
 static void put_peer(struct cli *cli, const msgpack_object *peer)
 {
     struct slice address = value_str(peer, "address"), state = value_str(peer, "state");
@@ -231,7 +241,8 @@ static void show_status(struct cli *cli, const struct reply *status, const struc
     put_saved(cli, status->map);
     put_carried(cli, status->map);
     for (size_t i = 0; i < n && value_bool(status->map, "daemon"); i++)
-        put_peer(cli, &rows[i]);
+        if (!is_spare(rows, n, &rows[i]))
+            put_peer(cli, &rows[i]);
     put_files(cli, status->map, "waiting", "waits");
     put_files(cli, status->map, "problems", "problem");
     const char *next = next_step(status->map);

@@ -37,7 +37,6 @@ void note_row(struct rapport_node *n, const struct load_row *row)
 void note_end(struct rapport_node *n, int error)
 {
     n->note_load = 0;
-    node_changed(n);
     struct note *note = report_note(n->report, n->note_load_id);
     if (n->note_wanted && memcmp(n->note_want, n->note_load_id, NOTE_ID_BYTES) == 0)
         n->note_wanted = false;
@@ -45,6 +44,8 @@ void note_end(struct rapport_node *n, int error)
         error = buf_error(&n->note_loaded);
     if (!error && note && !note->text)
         error = report_load_note(n->report, note, buf_slice(&n->note_loaded));
+    if (!note || note->dirty_text || note->dirty_meta)
+        node_changed(n); /* what waited was applied; reading alone changes nothing */
     if (error)
         node_fail(n, error);
     buf_clear(&n->note_loaded);

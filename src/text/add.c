@@ -163,6 +163,7 @@ static int add_to_agent(struct history *h, struct heap *heap, const struct rappo
         return error;
     whole->parents = parents;
     push_new(h, run, whole);
+    whole->parents = NULL;
     return 0;
 }
 
@@ -200,6 +201,7 @@ static int type_as_agent(struct history *h, struct new_run *run, uint32_t length
     run->parents = parents;
     run->n_parents = heads->n;
     history_push(h, run);
+    run->parents = NULL;
     error = milestones_push(&h->milestones, (struct milestone){start, length});
     assert(!error);
     return 0;

@@ -235,12 +235,13 @@ static int load_entry(struct reader *r, struct graph *g, struct heap *heap, uint
     uint32_t parents[RAPPORT_TEXT_MOST_PARENTS], start = g->n_events;
     uint32_t n = read_count(r, n_events - start);
     size_t n_parents = (size_t)reader_varint(r, RAPPORT_TEXT_MOST_PARENTS), n_minimal = n_parents;
+    uint32_t above = 0; /* the least that the next parent may be */
     for (size_t i = 0; i < n_parents && !r->error; i++) {
         uint64_t back = reader_varint(r, UINT32_MAX);
-        if (back == 0 || back > start || (i && start - back <= parents[i - 1]))
+        if (back == 0 || back > start || start - back < above)
             reader_fail(r, RAPPORT_MALFORMED);
         else
-            parents[i] = start - (uint32_t)back;
+            above = 1 + (parents[i] = start - (uint32_t)back);
     }
     if (r->error)
         return r->error;
