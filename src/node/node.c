@@ -94,6 +94,7 @@ int rapport_node_create(const struct rapport_node_config *config, struct rapport
     n->recent_last = &n->recent;
     n->wall_ms = config->wall_ms;
     n->new_log = config->new_log;
+    n->cache_due = NODE_CACHE_MS;
     rng_init(&n->rng, config->seed);
     map_init(&n->pasts, LOG_ID_BYTES, rng_u64(&n->rng));
     map_init(&n->recent_by_log, LOG_ID_BYTES, rng_u64(&n->rng));
@@ -259,7 +260,7 @@ static void node_settle(struct rapport_node *n)
         if (n->flush || draft_deadline(n) <= n->now)
             node_seal(n);
         notes_load_wanted(n);
-        if (n->flush || (n->cache_dirty && n->now >= n->cached_at + NODE_CACHE_MS))
+        if (n->flush || (n->cache_dirty && n->now >= n->cache_due))
             cache_save(n);
         n->flush = false;
         notes_tell_changed(n);
@@ -297,7 +298,7 @@ rapport_time_ms rapport_node_deadline(const struct rapport_node *n)
     if (n->phase == PHASE_READY && !n->failure) {
         at = earlier(at, draft_deadline(n));
         if (n->cache_dirty)
-            at = earlier(at, n->cached_at + NODE_CACHE_MS);
+            at = earlier(at, n->cache_due);
     }
     return at;
 }

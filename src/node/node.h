@@ -27,6 +27,8 @@ enum {
     NODE_RECENT_BYTES = 1 << 20, /* newest deltas kept for live push without a load */
     NODE_TYPING_MS = 40,         /* a draft leaves at most this often */
     NODE_CACHE_MS = 5000,        /* a changed note's cache is saved at most this often */
+    NODE_CACHE_NOTES = 200,      /* saved in one step, so that no keystroke waits long behind */
+    NODE_CACHE_AGAIN_MS = 100,   /* until the next of them */
     NODE_DIGEST_MS = 500, /* a new digest is told to peers when nothing changed for so long */
     NODE_DIAL_FIRST_MS = 1000,
     NODE_DIAL_MOST_MS = 30000,
@@ -162,7 +164,7 @@ struct rapport_node {
     uint64_t own_written; /* our log is in the database up to here: not sent further */
     struct draft *draft;  /* NULL until the first edit */
     bool flush;           /* seal and save the cache in this step */
-    rapport_time_ms sealed_at, named_at, cached_at;
+    rapport_time_ms sealed_at, named_at, cache_due;
     struct have named; /* heights of other logs that our log's deps name or imply */
     struct map pasts;  /* struct have *, by log: what each log's head implies of others */
     bool cache_dirty;

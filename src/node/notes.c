@@ -96,15 +96,30 @@ static void unload_some(struct rapport_node *n)
     }
 }
 
+/* Saves changed notes, NODE_CACHE_NOTES of them unless this is a flush; true when none is left. */
+static bool save_notes(struct rapport_node *n)
+{
+    size_t at = 0, saved = 0;
+    for (struct note *note; !n->failure && (note = report_next_dirty(n->report, &at)); saved++) {
+        if (saved == NODE_CACHE_NOTES && !n->flush)
+            return false;
+        save_note(n, note);
+    }
+    return true;
+}
+
+/* A note in the cache may be ahead of "applied": replaying what it holds already changes nothing. */
 void cache_save(struct rapport_node *n)
 {
-    n->cached_at = n->now;
+    n->cache_due = n->now + NODE_CACHE_MS;
     if (n->failure)
         return;
     node_seal(n); /* the cache must not be ahead of the deltas */
-    size_t at = 0;
-    for (struct note *note; !n->failure && (note = report_next_dirty(n->report, &at));)
-        save_note(n, note);
+    if (!save_notes(n)) {
+        n->cache_due = n->now + NODE_CACHE_AGAIN_MS;
+        unload_some(n);
+        return;
+    }
     if (report_state_dirty(n->report) && !n->failure) {
         struct buf state = BUF_INIT;
         int error = report_encode_state(n->report, &state);
