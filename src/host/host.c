@@ -243,6 +243,7 @@ static void unmake(struct host *h)
     (void)unlinkat(h->rapport_fd, "base", AT_REMOVEDIR);
     (void)unlinkat(h->rapport_fd, "trash", AT_REMOVEDIR);
     (void)unlinkat(h->dir_fd, ".rapport", AT_REMOVEDIR);
+    (void)unlinkat(h->dir_fd, "notes", AT_REMOVEDIR); /* if it is empty */
 }
 
 int host_open(const struct host_config *config, struct host **out, struct buf *why)
@@ -266,6 +267,9 @@ int host_open(const struct host_config *config, struct host **out, struct buf *w
         release(h);
         return error;
     }
+    if (config->start != RAPPORT_START_OPEN)
+        (void)mkdirat(h->dir_fd, "notes",
+                      0777); /* so that an editor can save there; else made later */
     *out = h;
     return 0;
 }
