@@ -63,9 +63,34 @@ int host_find(const char *start, struct buf *dir)
 
 /* ---- the folder ---- */
 
+/* A report inside of another one would be notes of that, and theirs of this. */
+static int refuse_nested(const struct host_config *c, struct buf *why)
+{
+    struct buf parent = BUF_INIT, outer = BUF_INIT;
+    buf_printf(&parent, "%s/..", c->dir);
+    struct stat st;
+    const char *path = buf_cstr(&parent);
+    if (path && stat(c->dir, &st) && errno == ENOENT) { /* not made yet: where it will stand */
+        const char *slash = strrchr(c->dir, '/');
+        buf_reset(&parent);
+        buf_append(&parent, slash ? c->dir : ".", slash ? (size_t)(slash - c->dir) + 1 : 1);
+        path = buf_cstr(&parent);
+    }
+    int error = path ? host_find(path, &outer) : RAPPORT_NOMEM;
+    if (!error)
+        say_why(why, RAPPORT_EXISTS, c->dir,
+                "this is inside of another report; choose a folder elsewhere");
+    buf_clear(&parent);
+    buf_clear(&outer);
+    return error == RAPPORT_NOMEM ? error : error ? 0 : RAPPORT_EXISTS;
+}
+
 static int open_folder(struct host *h, const struct host_config *c, struct buf *why)
 {
     bool makes = c->start != RAPPORT_START_OPEN;
+    int nested = makes ? refuse_nested(c, why) : 0;
+    if (nested)
+        return nested;
     if (makes && mkdir(c->dir, 0777) && errno != EEXIST)
         return say_why(why, host_errno(errno), c->dir, strerror(errno));
     h->dir = realpath(c->dir, NULL);

@@ -159,6 +159,10 @@ static int see_folder(struct walk *w, const char *path, const char *name)
         mirror_trouble(w->h, path, false, "cannot be read: %s", strerror(errno));
         return 0;
     }
+    if (faccessat(fd, ".rapport", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        close(fd);
+        return 0; /* another report, with notes of its own */
+    }
     return walk_folder(w->h, fd, path, w->depth + 1);
 }
 

@@ -15,7 +15,6 @@ static struct host *bob(struct pair *p)
 static void share(struct pair *p, const char *text)
 {
     pair_start(p);
-    CHECK(!mkdir(in(&p->a.box, "notes"), 0755));
     put_file(in(&p->a.box, "notes/a.md"), text);
     settle(ada(p));
     pair_run(p);
@@ -192,7 +191,6 @@ TEST(concurrent_foreign_file,
 {
     struct pair p;
     pair_start(&p);
-    CHECK(!mkdir(in(&p.b.box, "notes"), 0755));
     DO(ada(&p), "new", "title", "Same");
     pair_run(&p);
     put_file(in(&p.b.box, "notes/same.md"), "# Same\n\nBob's own\n");

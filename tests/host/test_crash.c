@@ -102,7 +102,6 @@ TEST(crash_anywhere, "kept jots and saved edits are there exactly once after eac
     struct kept *kept = calloc(1, sizeof *kept);
     CHECK(kept != NULL);
     box_start(&b);
-    CHECK_EQ(mkdir(in(&b, "notes"), 0755), 0);
     put_file(in(&b, "notes/a.md"), "# A\n\n");
     settle(b.host);
     CHECK_EQ(host_close(b.host), 0);

@@ -9,7 +9,6 @@
 static void start_with(struct box *b, const char *text)
 {
     box_start(b);
-    CHECK_EQ(mkdir(in(b, "notes"), 0755), 0);
     put_file(in(b, "notes/a.md"), text);
     settle(b->host);
     CHECK_NOTE(b->host, "notes/a.md", text);
@@ -88,14 +87,16 @@ TEST(mirror_backup_and_probe,
     box_close(&b);
 }
 
-TEST(mirror_left_alone, "private, media, published, dot files and other names are left alone")
+TEST(mirror_left_alone,
+     "private, media, published, dot files, other names and reports inside are left alone")
 {
     struct box b;
     static const char *const names[] = {
         "private/x.md", "media/x.md", "published/x.md",  ".hidden.md",     "#x.md#", "x.md~",
-        "notes/x.tmp",  "x.txt",      "notes/.x.md.swp", ".obsidian/x.md", "~$x.md"};
+        "notes/x.tmp",  "x.txt",      "notes/.x.md.swp", ".obsidian/x.md", "~$x.md", "other/x.md"};
     box_start(&b);
-    static const char *const folders[] = {"private", "media", "published", "notes", ".obsidian"};
+    static const char *const folders[] = {"private",   "media", "published",
+                                          ".obsidian", "other", "other/.rapport"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
         CHECK_EQ(mkdir(in(&b, folders[i]), 0755), 0);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -407,7 +408,6 @@ TEST(mirror_ten_thousand, "a folder of 10,000 files is one report")
     struct box b;
     char name[64], text[64];
     box_start(&b);
-    CHECK_EQ(mkdir(in(&b, "notes"), 0755), 0);
     for (int i = 0; i < 10000; i++) {
         (void)snprintf(name, sizeof name, "notes/n%d.md", i);
         (void)snprintf(text, sizeof text, "# Note %d\n\ntext\n", i);

@@ -70,12 +70,31 @@ TEST(open_find_walks_up, "the report is found from any folder inside, not from o
     struct box b;
     struct buf dir = BUF_INIT;
     box_start(&b);
-    CHECK_EQ(mkdir(in(&b, "notes"), 0700), 0);
     CHECK_EQ(mkdir(in(&b, "notes/deep"), 0700), 0);
     CHECK_EQ(host_find(in(&b, "notes/deep"), &dir), 0);
     CHECK_STR(buf_cstr(&dir), host_dir(b.host));
     CHECK_EQ(host_find(b.top, &dir), RAPPORT_NOTFOUND);
     buf_clear(&dir);
+    box_close(&b);
+}
+
+TEST(open_refuses_nested, "a report is not made inside of another one, and nothing is left there")
+{
+    struct box b;
+    struct buf why = BUF_INIT;
+    struct host *inner = NULL;
+    char dir[200];
+    box_start(&b);
+    (void)snprintf(dir, sizeof dir, "%s/notes/inner", b.dir);
+    struct host_config config = {
+        .dir = dir, .home = b.home, .start = RAPPORT_START_INIT, .title = "Inner", .name = "Ada"};
+    CHECK_EQ(host_open(&config, &inner, &why), RAPPORT_EXISTS);
+    CHECK(strstr(buf_cstr(&why), "inside of another report") != NULL);
+    CHECK(!exists(dir));
+    CHECK_EQ(mkdir(dir, 0700), 0);
+    CHECK_EQ(host_open(&config, &inner, &why), RAPPORT_EXISTS);
+    CHECK(!exists(in(&b, "notes/inner/.rapport")));
+    buf_clear(&why);
     box_close(&b);
 }
 
