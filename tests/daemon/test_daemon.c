@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -98,6 +99,7 @@ static pid_t run_daemon(const struct person *p, const char *dir, const char *pee
     pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* none is left behind by a test that failed */
         const char *dirs[] = {dir}, *peers[] = {peer}, *listen[] = {"127.0.0.1:0"};
         struct daemon_config config = {.home = p->home,
                                        .dirs = dirs,
@@ -642,7 +644,10 @@ TEST(daemon_friends,
     make_root();
     init_report(&ada, "ada");
     up(&ada, NULL);
+    struct answer a;
     write_file(ada.dir, "notes/headscale.md", "# Headscale\n");
+    ask(&ada, ada.dir, "take", NULL, NULL, &a);
+    forget(&a);
     char *ticket = get_ticket(&ada);
     join(&bo, "bo", ticket);
     free(ticket);
@@ -659,7 +664,6 @@ TEST(daemon_friends,
     printf("from a save to the friend's file: %d ms, %d ms\n", (int)(there - since),
            (int)(now_ms() - there));
 
-    struct answer a;
     ask(&ada, ada.dir, "sync", NULL, NULL, &a);
     CHECK(pack_bool(&a.map, "ok") && pack_bool(&a.map, "converged"));
     char *digest = NULL;
