@@ -58,18 +58,19 @@ rapport_time_ms rapport_uv_now(void);
 int rapport_uv_create(const struct rapport_uv_config *config, struct rapport_uv **out);
 
 /* Stops listening and dialling, closes every connection (what is queued may leave for
-   RAPPORT_UV_LINGER_MS) and frees the driver; then calls `closed` (may be NULL) from the loop. Gives
-   no event any more; give the node OFFLINE before, so that peers hear BYE. */
+   RAPPORT_UV_LINGER_MS) and frees the driver; then calls `closed` (may be NULL) from the loop.
+   Gives no event any more; give the node OFFLINE before, so that peers hear BYE. */
 void rapport_uv_close(struct rapport_uv *uv, void (*closed)(void *user), void *user);
 
 /*
  * Listens on n addresses; a port of 0 takes a free one. With n 0: on every address of the machine,
- * IPv6 and IPv4, at `port`, where that is taken at RAPPORT_UV_PORT, and where that is taken too at a
- * free one. Then gives ONLINE from the loop, now and whenever the machine's addresses change: its
+ * IPv6 and IPv4, at `port`, where that is taken at RAPPORT_UV_PORT, and where that is taken too at
+ * a free one. Then gives ONLINE from the loop, now and whenever the machine's addresses change: its
  * `listen` has, for a socket on every address, the unspecified address with the port, then the
- * machine's own addresses, IPv6 first, no link-local ones, and loopback only where there is no other.
- * All or nothing: on failure nothing listens that did not before. Returns 0, RAPPORT_EXISTS (address
- * in use), RAPPORT_NOTFOUND (no such address here), RAPPORT_PERMISSION, RAPPORT_LIMIT or RAPPORT_IO.
+ * machine's own addresses, IPv6 first, no link-local ones, and loopback only where there is no
+ * other. All or nothing: on failure nothing listens that did not before. Returns 0, RAPPORT_EXISTS
+ * (address in use), RAPPORT_NOTFOUND (no such address here), RAPPORT_PERMISSION, RAPPORT_LIMIT or
+ * RAPPORT_IO.
  */
 int rapport_uv_listen(struct rapport_uv *uv, const struct rapport_address *addresses, size_t n,
                       uint16_t port);
@@ -132,8 +133,8 @@ struct rapport_uv_node_config {
  */
 int rapport_uv_run_node(const struct rapport_uv_node_config *config, struct rapport_uv_node **out);
 
-/* Seals and syncs what was typed, says BYE, closes everything and frees it; then calls `closed` (may
-   be NULL) from the loop with 0 or why the last write failed. */
+/* Seals and syncs what was typed, says BYE, closes everything and frees it; then calls `closed`
+   (may be NULL) from the loop with 0 or why the last write failed. */
 void rapport_uv_node_close(struct rapport_uv_node *n, void (*closed)(void *user, int error),
                            void *user);
 
@@ -143,6 +144,7 @@ int rapport_uv_node_step(struct rapport_uv_node *n, struct rapport_event *event)
 
 /* The node, for reading; and its driver, for rapport_uv_listen and rapport_uv_peer. */
 struct rapport_node *rapport_uv_node_node(struct rapport_uv_node *n);
+/* The driver that carries the node, for rapport_uv_listen and rapport_uv_peer. */
 struct rapport_uv *rapport_uv_node_net(struct rapport_uv_node *n);
 
 #endif

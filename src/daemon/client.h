@@ -18,15 +18,13 @@
  * Ops of the daemon's own; each reply has "ok", and "error" as in host/ops.h:
  *
  *   op            arguments (? optional)           reply
- *   daemon.ping   -                                pid, version, home, reports: [{dir, title, listen:
- *                                                  [str], peers: uint (connected)}]
- *   daemon.open   dir, listen? [str], peers? [str] already: bool, pid, listen: [str], digest
- *   daemon.close  dir                              stopping: bool (it was the last one: the daemon
- *                                                  ends); sent when the folder is closed
- *   daemon.stop   -                                pid; sent when every folder is closed
- *   sync          wait_s? uint (10)                SYNC; sent when converged, or the time is over
- *   invite.wait   wait_s? uint (0: no limit)       device (hex), name; sent when a friend has joined
- *                                                  and converged; ok false, code TIMEOUT, else
+ *   daemon.ping   -                                pid, version, home, reports: [{dir, title,
+ * listen: [str], peers: uint (connected)}] daemon.open   dir, listen? [str], peers? [str] already:
+ * bool, pid, listen: [str], digest daemon.close  dir                              stopping: bool
+ * (it was the last one: the daemon ends); sent when the folder is closed daemon.stop   - pid; sent
+ * when every folder is closed sync          wait_s? uint (10)                SYNC; sent when
+ * converged, or the time is over invite.wait   wait_s? uint (0: no limit)       device (hex), name;
+ * sent when a friend has joined and converged; ok false, code TIMEOUT, else
  *
  *   SYNC  converged: bool, digest (32 hex digits), peers: [PEER of host/ops.h with "digest_equal"
  *         true where equal], connected: uint, waited_ms: uint. ok is true also where nothing
@@ -53,10 +51,11 @@ enum {
 int client_socket_path(const char *home, struct buf *out);
 
 /*
- * Connects to the process that has the report at `dir` open. Returns 0; RAPPORT_NOTFOUND: nobody has
- * it open, so the caller may; RAPPORT_LOCKED: a process without a socket has it (another verb; try
- * again), or one whose socket does not answer; RAPPORT_PERMISSION: the socket is not this user's;
- * RAPPORT_IO, RAPPORT_NOMEM. On failure `why` (may be NULL) gets a sentence. Close with client_close.
+ * Connects to the process that has the report at `dir` open. Returns 0; RAPPORT_NOTFOUND: nobody
+ * has it open, so the caller may; RAPPORT_LOCKED: a process without a socket has it (another verb;
+ * try again), or one whose socket does not answer; RAPPORT_PERMISSION: the socket is not this
+ * user's; RAPPORT_IO, RAPPORT_NOMEM. On failure `why` (may be NULL) gets a sentence. Close with
+ * client_close.
  */
 int client_connect(const char *dir, struct client **out, struct buf *why);
 
@@ -67,9 +66,9 @@ int client_connect_home(const char *home, struct client **out, struct buf *why);
 void client_close(struct client *c);
 
 /*
- * Sends one request for the report at `dir` (NULL or "": the daemon itself), waits for the reply and
- * appends it. `wait_ms` is the limit, 0 means CLIENT_CALL_MS, UINT64_MAX none. Returns 0 when there
- * is a reply, also one that says ok false; RAPPORT_TIMEOUT, RAPPORT_CLOSED, RAPPORT_LIMIT,
+ * Sends one request for the report at `dir` (NULL or "": the daemon itself), waits for the reply
+ * and appends it. `wait_ms` is the limit, 0 means CLIENT_CALL_MS, UINT64_MAX none. Returns 0 when
+ * there is a reply, also one that says ok false; RAPPORT_TIMEOUT, RAPPORT_CLOSED, RAPPORT_LIMIT,
  * RAPPORT_MALFORMED, RAPPORT_IO, RAPPORT_AGAIN (a signal came, e.g. Ctrl-C) or RAPPORT_NOMEM; after
  * one of them only client_close is allowed.
  */

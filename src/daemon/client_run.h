@@ -3,8 +3,8 @@
  * `sync`, `join` and `invite` where no daemon runs. What the command line starts; it stays in the
  * foreground until it is over.
  *
- * Both ignore SIGPIPE and take over SIGINT, SIGTERM and SIGHUP while they run: the first one ends in
- * order (BYE, everything on the disk), a second SIGINT at once with 130.
+ * Both ignore SIGPIPE and take over SIGINT, SIGTERM and SIGHUP while they run: the first one ends
+ * in order (BYE, everything on the disk), a second SIGINT at once with 130.
  */
 #ifndef DAEMON_CLIENT_RUN_H
 #define DAEMON_CLIENT_RUN_H
@@ -48,17 +48,18 @@ struct daemon_config {
 };
 
 /*
- * `rapport up`. Opens the folders and serves them until `down` or a signal. Where this user's daemon
- * runs already, hands it the folders, says so in one line each and returns; a folder that it serves
- * already is said to be so, and is no failure. A folder that another process has open is one.
+ * `rapport up`. Opens the folders and serves them until `down` or a signal. Where this user's
+ * daemon runs already, hands it the folders, says so in one line each and returns; a folder that it
+ * serves already is said to be so, and is no failure. A folder that another process has open is
+ * one.
  *
- * Says on stderr: one line a report with its listening addresses and digest, one for each notice of a
- * host, one for each peer that comes or goes. With `detach` the parent says, on stdout, the pid and the
- * path of the log (HOME/log) when all folders listen, or on stderr why not.
+ * Says on stderr: one line a report with its listening addresses and digest, one for each notice of
+ * a host, one for each peer that comes or goes. With `detach` the parent says, on stdout, the pid
+ * and the path of the log (HOME/log) when all folders listen, or on stderr why not.
  *
  * Returns the exit code for the process (CONTRACT): 0, 1, 2 (an address that cannot be read), 3 (a
- * folder that needs a person), 4 (no report there), 130. Only the failure of the first folder is one;
- * of others it is said.
+ * folder that needs a person), 4 (no report there), 130. Only the failure of the first folder is
+ * one; of others it is said.
  */
 int daemon_run(const struct daemon_config *config);
 
@@ -73,8 +74,8 @@ struct daemon_once {
     enum daemon_goal goal;
     uint64_t wait_ms; /* UINT64_MAX: no limit */
     void *user;
-    /* Called once when the sockets listen, so a ticket made now has our addresses. May call host_call;
-       a result other than 0 ends the run with it. May be NULL. */
+    /* Called once when the sockets listen, so a ticket made now has our addresses. May call
+       host_call; a result other than 0 ends the run with it. May be NULL. */
     int (*online)(void *user, struct host *h);
     /* A line for the person, safe for a terminal: notices, peers coming and going. May be NULL. */
     void (*line)(void *user, const char *text);
@@ -84,12 +85,12 @@ struct daemon_once {
 
 /*
  * Runs one report with its sockets until the goal is reached or the time is over, closes it, and
- * appends the reply: for SYNC and JOIN what the op "sync" replies, for FRIEND what "invite.wait" does
- * (daemon/client.h), each with "interrupted": true where a signal came first. A ticket that was
- * refused for good is ok false with the reason.
+ * appends the reply: for SYNC and JOIN what the op "sync" replies, for FRIEND what "invite.wait"
+ * does (daemon/client.h), each with "interrupted": true where a signal came first. A ticket that
+ * was refused for good is ok false with the reason.
  *
- * Returns 0 when there is a reply. Else nothing was appended and `why` has a sentence: what host_open
- * returns, RAPPORT_MALFORMED (an address), RAPPORT_EXISTS (address in use), RAPPORT_IO,
+ * Returns 0 when there is a reply. Else nothing was appended and `why` has a sentence: what
+ * host_open returns, RAPPORT_MALFORMED (an address), RAPPORT_EXISTS (address in use), RAPPORT_IO,
  * RAPPORT_NOMEM, or what `online` returned.
  */
 int daemon_sync_once(const struct daemon_config *config, const struct daemon_once *once,

@@ -1,10 +1,11 @@
 /*
- * control.h - the daemon's end of the control socket: who may connect, frames in, replies out. Knows
- * nothing of reports or verbs; the format stands in daemon/client.h.
+ * control.h - the daemon's end of the control socket: who may connect, frames in, replies out.
+ * Knows nothing of reports or verbs; the format stands in daemon/client.h.
  *
- * Bounded: CONTROL_MOST_CLIENTS are served at once, others wait in the kernel's backlog; a frame must
- * be whole CONTROL_FRAME_MS after it began (or after the client came), all frames together hold at
- * most CONTROL_MOST_BUFFERED bytes, and memory grows with what has come, never with what is claimed.
+ * Bounded: CONTROL_MOST_CLIENTS are served at once, others wait in the kernel's backlog; a frame
+ * must be whole CONTROL_FRAME_MS after it began (or after the client came), all frames together
+ * hold at most CONTROL_MOST_BUFFERED bytes, and memory grows with what has come, never with what is
+ * claimed.
  */
 #ifndef DAEMON_CONTROL_H
 #define DAEMON_CONTROL_H
@@ -27,8 +28,8 @@ struct control;
 struct control_client;
 
 /*
- * A request has come. Answer it with control_reply, now or later. `gone` of a client that goes before
- * its answer is given is told by config.gone.
+ * A request has come. Answer it with control_reply, now or later. `gone` of a client that goes
+ * before its answer is given is told by config.gone.
  */
 struct control_config {
     uv_loop_t *loop;
@@ -40,9 +41,9 @@ struct control_config {
 };
 
 /*
- * Takes the place: makes the socket's folder (0700, ours), locks PATH.lock, replaces a stale socket,
- * listens. Returns 0; RAPPORT_LOCKED: another daemon has the place; RAPPORT_PERMISSION: the folder is
- * not ours alone; RAPPORT_IO, RAPPORT_NOMEM. On failure `why` has a sentence.
+ * Takes the place: makes the socket's folder (0700, ours), locks PATH.lock, replaces a stale
+ * socket, listens. Returns 0; RAPPORT_LOCKED: another daemon has the place; RAPPORT_PERMISSION: the
+ * folder is not ours alone; RAPPORT_IO, RAPPORT_NOMEM. On failure `why` has a sentence.
  */
 int control_open(const struct control_config *config, struct control **out, struct buf *why);
 

@@ -1,6 +1,6 @@
 /*
- * daemon.h - the inside of `rapport up`: the reports that one process serves, its control socket, its
- * end. The way in is daemon/client_run.h.
+ * daemon.h - the inside of `rapport up`: the reports that one process serves, its control socket,
+ * its end. The way in is daemon/client_run.h.
  *
  * Ending is one way for a signal, "daemon.stop" and the last "daemon.close": every report is closed
  * (BYE, disk), then the control socket; then nothing is left on the loop and it returns.
@@ -44,9 +44,9 @@ struct daemon {
 
 /* ---- daemon.c ---- */
 
-/* Serves a folder: static peers and listening addresses as text, where those of config are not meant.
-   Returns what service_open returns, RAPPORT_LIMIT, or RAPPORT_MALFORMED for an address; `why` gets a
-   sentence. */
+/* Serves a folder: static peers and listening addresses as text, where those of config are not
+   meant. Returns what service_open returns, RAPPORT_LIMIT, or RAPPORT_MALFORMED for an address;
+   `why` gets a sentence. */
 int daemon_serve(struct daemon *d, const char *dir, const struct daemon_config *net,
                  struct served **out, struct buf *why);
 /* Begins the end. */
@@ -61,22 +61,24 @@ int daemon_addresses(const char *const *texts, size_t n, struct rapport_address 
 
 /* ---- daemon_ops.c ---- */
 
+/* One request of a client has come in whole: answers it, now or later. */
 void daemon_request(void *user, struct control_client *client, const char *dir,
                     struct slice request);
+/* A client has gone: answers that it waited for are dropped. */
 void daemon_gone(void *user, struct control_client *client);
 /* Replies {ok, stopping} to `client`. */
 void daemon_reply_closed(struct daemon *d, struct control_client *client, bool stopping);
 
 /* ---- handover.c ---- */
 
-/* Gives the folders to this user's daemon if one runs. Returns true when one does; then *code is the
-   exit code. */
+/* Gives the folders to this user's daemon if one runs. Returns true when one does; then *code is
+   the exit code. */
 bool daemon_hand_over(const struct daemon_config *config, int *code);
 
 /* ---- detach.c ---- */
 
-/* Where the outcome of the start is said: to the terminal, or through a pipe to a parent that is the
-   one whom the person waits for. */
+/* Where the outcome of the start is said: to the terminal, or through a pipe to a parent that is
+   the one whom the person waits for. */
 struct detached {
     int fd; /* -1: not detached */
 };

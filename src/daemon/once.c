@@ -1,6 +1,6 @@
 /*
- * once.c - one report with its sockets until a goal is reached, for verbs that need friends while no
- * daemon runs.
+ * once.c - one report with its sockets until a goal is reached, for verbs that need friends while
+ * no daemon runs.
  */
 #include <signal.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
 /*
- * pack.h - the few msgpack shapes of the control socket: a request taken apart, a reply put together.
+ * pack.h - the few msgpack shapes of the control socket: a request taken apart, a reply put
+ * together.
  *
  * Requests come from this user's own programs and still pass mp_check like everything from outside.
  */
@@ -25,6 +26,7 @@ struct pack_request {
 /* Opens one. Returns 0, RAPPORT_NOMEM, or what mp_check or the shape refuses it for. Close it with
    pack_close. */
 int pack_open(struct pack_request *r, struct slice bytes);
+/* Frees what pack_open took. */
 void pack_close(struct pack_request *r);
 
 /* Opens a reply, to be read like the arguments of a request. The same errors. */
@@ -36,8 +38,10 @@ bool pack_map(const struct pack_request *r, const char *key, struct pack_request
 /* The op alone, without opening the arguments; empty when it is no request. */
 struct slice pack_op(struct slice bytes);
 
-/* Each returns false, and leaves *out, when the argument is absent, of another type or too large. */
+/* Each returns false, and leaves *out, when the argument is absent, of another type or too large.
+ */
 bool pack_u64(const struct pack_request *r, const char *key, uint64_t *out);
+/* The bool at `key`; false where there is none. */
 bool pack_bool(const struct pack_request *r, const char *key);
 /* A str or bin without a NUL in it, as an allocated C string; free() it. */
 bool pack_text(const struct pack_request *r, const char *key, char **out);
@@ -45,6 +49,7 @@ bool pack_text(const struct pack_request *r, const char *key, char **out);
    something else. Free with pack_free_texts. */
 bool pack_texts(const struct pack_request *r, const char *key, char *out[PACK_MOST_STRINGS],
                 size_t *n);
+/* Frees n texts of pack_texts. */
 void pack_free_texts(char *texts[PACK_MOST_STRINGS], size_t n);
 
 /* The encoded value of a key in an encoded map; empty when there is none. */
@@ -52,10 +57,13 @@ struct slice pack_value(struct slice map, const char *key);
 
 /* "key": value, inside a map begun with mp_put_map. */
 void pack_put_str(struct buf *b, const char *key, const char *value);
+/* Puts a key and a number; errors stick in the buffer. */
 void pack_put_u64(struct buf *b, const char *key, uint64_t value);
+/* Puts a key and a bool; errors stick in the buffer. */
 void pack_put_bool(struct buf *b, const char *key, bool value);
 
-/* A whole reply that says ok false. `exit` as in CONTRACT; the message is made safe for a terminal. */
+/* A whole reply that says ok false. `exit` as in CONTRACT; the message is made safe for a terminal.
+ */
 void pack_failure(struct buf *reply, int error, int exit, const char *message);
 
 #endif

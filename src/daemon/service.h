@@ -1,6 +1,6 @@
 /*
- * service.h - one report that is being served: its host with sockets, watch and syncs around it, on a
- * loop. Knows nothing of control sockets and processes.
+ * service.h - one report that is being served: its host with sockets, watch and syncs around it, on
+ * a loop. Knows nothing of control sockets and processes.
  */
 #ifndef DAEMON_SERVICE_H
 #define DAEMON_SERVICE_H
@@ -38,8 +38,8 @@ struct service_config {
 };
 
 /*
- * Opens the report, listens, adds the peers. On failure nothing is open (the loop has to turn to let
- * go of handles) and `why` has a sentence. Returns what host_open and rapport_uv_listen return.
+ * Opens the report, listens, adds the peers. On failure nothing is open (the loop has to turn to
+ * let go of handles) and `why` has a sentence. Returns what host_open and rapport_uv_listen return.
  */
 int service_open(const struct service_config *config, struct service **out, struct buf *why);
 
@@ -47,6 +47,7 @@ int service_open(const struct service_config *config, struct service **out, stru
    stand; then calls `closed` from the loop with host_close's result. Only once. */
 void service_close(struct service *r, void (*closed)(void *user, int error), void *user);
 
+/* The open report of a service; never NULL while it serves. */
 struct host *service_host(struct service *r);
 /* To be called when someone else has called the host. */
 void service_touch(struct service *r);
@@ -65,8 +66,8 @@ struct service_wait;
 
 /*
  * Waits for a goal; calls `done` once, from the loop, with the reply (daemon/client.h) when it is
- * reached, when `wait_ms` are over (UINT64_MAX: no limit) or when the report is closed. Returns NULL
- * when too many wait or memory is out; then `done` is not called.
+ * reached, when `wait_ms` are over (UINT64_MAX: no limit) or when the report is closed. Returns
+ * NULL when too many wait or memory is out; then `done` is not called.
  */
 struct service_wait *service_wait(struct service *r, enum daemon_goal goal, uint64_t wait_ms,
                                   void (*done)(void *user, struct slice reply), void *user);

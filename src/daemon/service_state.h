@@ -1,5 +1,6 @@
 /*
- * service_state.h - the inside of struct service, for service.c, service_wait.c and service_people.c.
+ * service_state.h - the inside of struct service, for service.c, service_wait.c and
+ * service_people.c.
  */
 #ifndef DAEMON_SERVICE_STATE_H
 #define DAEMON_SERVICE_STATE_H

@@ -3,9 +3,10 @@
  * watch on a file is lost with the first editor that renames a new one over it.
  *
  * inotify directly, since libuv's fs_event knows no close-write: a file that is still being written
- * must not be read. What is told is only that it is time to look; the mirror finds out what changed.
- * Changes are gathered for WATCH_SETTLE_MS from the first one on, longer where a look takes long. All is looked at every
- * WATCH_RESCAN_MS anyway: a queue can overflow, and a network file system tells nothing.
+ * must not be read. What is told is only that it is time to look; the mirror finds out what
+ * changed. Changes are gathered for WATCH_SETTLE_MS from the first one on, longer where a look
+ * takes long. All is looked at every WATCH_RESCAN_MS anyway: a queue can overflow, and a network
+ * file system tells nothing.
  */
 #ifndef DAEMON_WATCH_H
 #define DAEMON_WATCH_H

@@ -24,8 +24,8 @@ struct address_parts {
     uint16_t port;
 };
 
-/* Splits text. Returns 0 or RAPPORT_MALFORMED (empty, too long, letters that no name or address has,
-   a port that is none). */
+/* Splits text. Returns 0 or RAPPORT_MALFORMED (empty, too long, letters that no name or address
+   has, a port that is none). */
 int address_split(const char *text, uint16_t default_port, struct address_parts *out);
 
 /* Reads a numeric host. Returns 0, RAPPORT_MALFORMED or RAPPORT_NOTFOUND (no such interface). */
@@ -37,7 +37,9 @@ int address_of_sockaddr(const struct sockaddr *from, struct rapport_address *out
 /* Fills in a sockaddr; the family must be 4 or 6. */
 void address_to_sockaddr(const struct rapport_address *from, struct sockaddr_storage *out);
 
+/* True for :: and 0.0.0.0. */
 bool address_is_unspecified(const struct rapport_address *a);
+/* True for ::1 and 127.0.0.0/8, also mapped into IPv6. */
 bool address_is_loopback(const struct rapport_address *a);
 /* fe80::/10, 169.254.0.0/16 */
 bool address_is_link_local(const struct rapport_address *a);

@@ -3,8 +3,8 @@
  * /64, of RAPPORT_UV_ACCEPT_BURST and RAPPORT_UV_ACCEPTS_PER_S. Loopback is not limited.
  *
  * A fixed table. Two sources that fall on one slot take it over from each other with a full bucket:
- * that weakens the limit, but nobody can make it refuse somebody else. How many connections are open
- * at once is limited elsewhere (net/listen.c).
+ * that weakens the limit, but nobody can make it refuse somebody else. How many connections are
+ * open at once is limited elsewhere (net/listen.c).
  */
 #ifndef NET_GATE_H
 #define NET_GATE_H

@@ -1,10 +1,10 @@
 /*
  * listen.c - listening sockets, whom to accept, and what is said in ONLINE.
  *
- * Limits before anybody is known: RAPPORT_UV_MOST_YOUNG connections that are younger than a handshake
- * may take, RAPPORT_UV_MOST_YOUNG_SOURCE of one source, and the rate of net/gate.h. Above them a
- * connection is accepted and closed: left in the backlog it would keep others out. Who has finished
- * the handshake no longer counts, so that all friends may sit behind one /64.
+ * Limits before anybody is known: RAPPORT_UV_MOST_YOUNG connections that are younger than a
+ * handshake may take, RAPPORT_UV_MOST_YOUNG_SOURCE of one source, and the rate of net/gate.h. Above
+ * them a connection is accepted and closed: left in the backlog it would keep others out. Who has
+ * finished the handshake no longer counts, so that all friends may sit behind one /64.
  */
 #include <stdlib.h>
 #include <time.h>

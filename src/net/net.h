@@ -3,13 +3,14 @@
  *
  * Life of a connection:  DIALLING -> OPEN -> LINGERING -> GONE
  *
- * DIALLING and OPEN are known to the node, the others are not. LINGERING still sends what is queued,
- * then FIN, and throws away what comes, until the peer has closed too or RAPPORT_UV_LINGER_MS are
- * over (closing a socket with unread bytes would make the kernel send RST, and the peer would lose
- * the BYE). GONE waits for libuv to let go of the handles.
+ * DIALLING and OPEN are known to the node, the others are not. LINGERING still sends what is
+ * queued, then FIN, and throws away what comes, until the peer has closed too or
+ * RAPPORT_UV_LINGER_MS are over (closing a socket with unread bytes would make the kernel send RST,
+ * and the peer would lose the BYE). GONE waits for libuv to let go of the handles.
  *
- * Events are given only from libuv's callbacks. What happens while an effect is carried out (a write
- * that fails, a dial that fails at once) is owed and given by uv_later in the next turn of the loop.
+ * Events are given only from libuv's callbacks. What happens while an effect is carried out (a
+ * write that fails, a dial that fails at once) is owed and given by uv_later in the next turn of
+ * the loop.
  */
 #ifndef NET_NET_H
 #define NET_NET_H
@@ -117,6 +118,7 @@ struct conn *conn_create(struct rapport_uv *uv, const struct rapport_address *ad
 void conn_open(struct conn *c);
 /* The open connection of that id, or NULL. */
 struct conn *conn_find(struct rapport_uv *uv, uint32_t id);
+/* Sends bytes (copied where they have to wait); a failure ends the connection later. */
 void conn_send(struct conn *c, const uint8_t *bytes, size_t len);
 /* Sends what is queued, then ends it; no event follows. */
 void conn_linger(struct conn *c);
@@ -127,6 +129,7 @@ void conn_settle(struct conn *c);
 
 /* ---- dial.c ---- */
 
+/* Begins the dial that the effect asks for; answered by an event, also on failure. */
 void dial_begin(struct rapport_uv *uv, const struct rapport_effect *effect);
 /* Gives DIAL_FAILED for those that failed at once. */
 void dial_settle(struct rapport_uv *uv);
@@ -137,6 +140,7 @@ void dial_settle(struct rapport_uv *uv);
 void listen_settle(struct rapport_uv *uv);
 /* Looks whether the machine's addresses changed or it slept. */
 void listen_look(struct rapport_uv *uv);
+/* Closes all listening sockets. */
 void listen_close(struct rapport_uv *uv);
 
 /* ---- interfaces.c ---- */
@@ -151,6 +155,7 @@ bool interfaces_near(const struct rapport_address *address);
 
 /* Gives CANDIDATE for peers whose addresses are known since the last time. */
 void peers_settle(struct rapport_uv *uv);
+/* Stops looking names up and forgets them. */
 void peers_close(struct rapport_uv *uv);
 
 #endif

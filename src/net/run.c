@@ -1,8 +1,8 @@
 /*
  * run.c - a node with its database on a libuv loop: for programs that are not rapport itself.
  *
- * The whole of what a driver owes a node stands in carry_out. Commits and loads run on the loop, one
- * bounded batch at a time; only the sync, which waits for the disk, goes to the pool.
+ * The whole of what a driver owes a node stands in carry_out. Commits and loads run on the loop,
+ * one bounded batch at a time; only the sync, which waits for the disk, goes to the pool.
  */
 #include <sodium.h>
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /*
  * uv.c - the driver's frame: life, deadline, what is owed.
  *
- * The deadline is asked for before each poll, so whoever steps the node from another callback of the
- * same loop need not tell. Timers of libuv do not count sleep; the look at the addresses notices it.
+ * The deadline is asked for before each poll, so whoever steps the node from another callback of
+ * the same loop need not tell. Timers of libuv do not count sleep; the look at the addresses
+ * notices it.
  */
 #include <stdarg.h>
 #include <stdio.h>

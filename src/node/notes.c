@@ -108,7 +108,8 @@ static bool save_notes(struct rapport_node *n)
     return true;
 }
 
-/* A note in the cache may be ahead of "applied": replaying what it holds already changes nothing. */
+/* A note in the cache may be ahead of "applied": replaying what it holds already changes nothing.
+ */
 void cache_save(struct rapport_node *n)
 {
     n->cache_due = n->now + NODE_CACHE_MS;

@@ -89,8 +89,8 @@ int version_read(struct rapport_version version, struct rapport_text_id *ids, si
                  size_t *n_ids);
 /* Turns the draft into deltas. */
 void node_seal(struct rapport_node *n);
-/* Somebody holds our log up to `next`. Where that is more than we wrote, our database is an old copy:
-   the next edit begins another log. */
+/* Somebody holds our log up to `next`. Where that is more than we wrote, our database is an old
+   copy: the next edit begins another log. */
 void node_doubt_log(struct rapport_node *n, uint64_t next);
 /* When the draft is due; UINT64_MAX without one. */
 rapport_time_ms draft_deadline(const struct rapport_node *n);

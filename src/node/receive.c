@@ -37,8 +37,8 @@ static bool key_is_welcome(struct rapport_node *n, struct link *l, const struct 
     return true;
 }
 
-/* A second connection by us with a device that answers on the first: before message 3 the other side
-   knows nothing of it, so both cannot come to different minds about which one to keep. */
+/* A second connection by us with a device that answers on the first: before message 3 the other
+   side knows nothing of it, so both cannot come to different minds about which one to keep. */
 static bool dialled_before(const struct rapport_node *n, const struct link *l)
 {
     for (const struct link *other = n->links; l->dialler && other; other = other->next) {

@@ -66,8 +66,8 @@ static void run_send(struct rapport_node *n, struct link *l, struct run *run)
     buf_clear(&out);
 }
 
-/* What we made ourselves goes out when it is in the database, or a crash would use its numbers again
-   for something else. */
+/* What we made ourselves goes out when it is in the database, or a crash would use its numbers
+   again for something else. */
 static bool may_go_out(const struct rapport_node *n, const struct recent *r)
 {
     bool own = n->has_own_log && memcmp(r->log, n->own_log, sizeof n->own_log) == 0;

@@ -102,8 +102,9 @@ struct note *report_next_unloaded(const struct report *r);
 int report_load_note(struct report *r, struct note *note, struct slice stored);
 /* Forgets the text of a note that is not dirty and has nothing waiting. */
 void report_unload_note(struct report *r, struct note *note);
-/* Brings title and text_hash up to date with text and path, a pass over the whole text; report_digest
-   and report_encode_note do it for what they give. Returns 0 or RAPPORT_NOMEM, then the old ones stay.
+/* Brings title and text_hash up to date with text and path, a pass over the whole text;
+   report_digest and report_encode_note do it for what they give. Returns 0 or RAPPORT_NOMEM, then
+   the old ones stay.
  */
 int report_refresh_note(struct note *note);
 /* Updates shown_path of all notes when a path changed since; called before paths are read. */

@@ -260,7 +260,8 @@ static uint64_t deltas_received(const struct world *w)
     return sum;
 }
 
-/* When the last bytes that are under way arrive: a stall that was long may reach past the healing. */
+/* When the last bytes that are under way arrive: a stall that was long may reach past the healing.
+ */
 static uint64_t last_arrival(const struct world *w)
 {
     uint64_t at = w->now;

@@ -1,4 +1,5 @@
-/* test_store.c - the database: what a restart finds at any moment, and what a failed write means. */
+/* test_store.c - the database: what a restart finds at any moment, and what a failed write means.
+ */
 #include "script.h"
 
 TEST(node_restart,
