@@ -12,8 +12,11 @@ int bench_text_open(int argc, char **argv);
 /* `conform FILE...`: replays conformance cases, prints failing ones and the count. */
 int bench_conform(int argc, char **argv);
 /* `fuzz-text [--graphs N] [--seed S]`: random graphs against the model, prints the count. */
+/* sync.c */
 int bench_sync(int argc, char **argv);
+/* open.c */
 int bench_open(int argc, char **argv);
+/* make.c */
 int bench_make(int argc, char **argv);
 int bench_fuzz_text(int argc, char **argv);
 

@@ -2,8 +2,8 @@
  * drive.h - a node with its database for measuring: the same contract as net/run.c, with every byte
  * counted.
  *
- * Two kinds: on a libuv loop with sockets (drive_online), where the clock is the machine's and syncs
- * run in the pool; or alone, where `now` stands still until the caller moves it and every
+ * Two kinds: on a libuv loop with sockets (drive_online), where the clock is the machine's and
+ * syncs run in the pool; or alone, where `now` stands still until the caller moves it and every
  * DRIVE_SYNC_EVERY batches are synced together.
  */
 #ifndef BENCH_DRIVE_H
@@ -35,7 +35,7 @@ struct drive {
    filled in here. Returns 0 or what store and node refuse it for; `d` then owns nothing. */
 int drive_open(struct drive *d, const char *path, const struct rapport_node_config *config);
 
-/* Gives the node sockets of this loop. The loop must run until drive_offline's close is through. */
+/* Gives the node sockets of this loop. Returns 0, RAPPORT_NOMEM or RAPPORT_IO. */
 int drive_online(struct drive *d, uv_loop_t *loop);
 
 /* Gives an event and carries out all that follows; an edit that waits for a text is given again. */

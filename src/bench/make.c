@@ -1,7 +1,7 @@
 /*
  * make.c - writes a report of a given size on the disk, as one person's notes taken over days: for
- * measuring at scale with the program itself. Time is the person's: 40 ms an edit, so each typed run
- * becomes a delta as it would from a keyboard, and a minute's work passes in milliseconds.
+ * measuring at scale with the program itself. Time is the person's: 40 ms an edit, so each typed
+ * run becomes a delta as it would from a keyboard, and a minute's work passes in milliseconds.
  *
  * The device key goes to HOME (default DIR.home), in the form that the host layer keeps, so
  * RAPPORT_HOME=DIR.home rapport -C DIR works on it.

@@ -24,14 +24,17 @@ struct person {
     struct rapport_edit edit;
 };
 
-/* Somebody who makes `most_notes` notes while making `events` events. Returns 0 or RAPPORT_NOMEM. */
+/* Somebody who makes `most_notes` notes while making `events` events. Returns 0 or
+   RAPPORT_NOMEM. */
 int person_init(struct person *p, uint64_t seed, size_t most_notes, uint64_t events);
+/* Frees what it holds. */
 void person_clear(struct person *p);
 
 /* A number below `n`. */
 uint64_t person_draw(struct person *p, uint64_t n);
 
-/* The next edit; valid until the next call, which takes it as carried out. NULL when out of memory. */
+/* The next edit; valid until the next call, which takes it as carried out. NULL when out of
+   memory. */
 const struct rapport_edit *person_next(struct person *p);
 
 /* Words, `n` code points or a few more, into `out`. Returns their number. */

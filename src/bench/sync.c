@@ -3,12 +3,12 @@
  * sees each keystroke, then both are idle.
  *
  * Three children of this process share one mapping: a builder that makes the report and ends, the
- * author that opens it and listens, the friend that joins by ticket. Times are CLOCK_MONOTONIC, which
- * both read. Bytes are those handed to and taken from the TCP sockets, of both directions; headers of
- * TCP and IP are not in them.
+ * author that opens it and listens, the friend that joins by ticket. Times are CLOCK_MONOTONIC,
+ * which both read. Bytes are those handed to the TCP sockets, of both directions; headers of TCP
+ * and IP are not in them.
  *
- *   catch-up   from the friend's start (handshake included) until all texts are there, and until all
- *              of it is on its disk
+ *   catch-up   from the friend's start (handshake included) until all texts are there, and until
+ *              all of it is on its disk
  *   live       from the edit in the author's process to CHANGED with that event in the friend's;
  *              edits are LIVE_GAP_MS to twice that apart, a fast typist
  *   idle       after QUIET_MS without an edit
@@ -59,8 +59,7 @@ struct shared {
     struct side author, friend;
     char directory[64], ticket[1024];
     uint8_t log[16], note[RAPPORT_NOTE_ID_BYTES];
-    uint64_t events, n_edits, idle_s, height, deltas_bytes,
-        n_notes; /* height: before the live edits */
+    uint64_t events, n_notes, n_edits, idle_s, height; /* height: before the live edits */
     _Atomic uint64_t n_seen;
     double texts_ms, stored_ms;
     uint64_t catch_up_bytes, live_bytes, live_sends, idle_bytes;
