@@ -96,19 +96,35 @@ static int make_folders(char *path)
     }
 }
 
+/* Makes the folder, or sees to it that nobody else can put a key of his own there. */
+static int check_home(char *path, struct buf *why)
+{
+    struct stat st;
+    if (stat(path, &st)) {
+        int error = make_folders(path);
+        if (error && why)
+            buf_printf(why, "%s: the folder for the device key cannot be made: %s", path,
+                       strerror(errno));
+        return error == RAPPORT_NOTFOUND ? RAPPORT_IO : error;
+    }
+    if (!S_ISDIR(st.st_mode))
+        return complain(why, RAPPORT_IO, path,
+                        "is not a folder, so the device key cannot be kept there");
+    if (st.st_mode & (S_IWGRP | S_IWOTH))
+        return complain(why, RAPPORT_PERMISSION, path,
+                        "others can write in this folder, where the device key is kept; run chmod "
+                        "go-w on it");
+    return 0;
+}
+
 int host_home(const char *given, struct buf *out, struct buf *why)
 {
     struct buf path = BUF_INIT;
     int error = home_path(given, &path);
     if (error == RAPPORT_NOTFOUND && why)
         buf_append_str(why, "there is no home folder to keep the device key in: set RAPPORT_HOME");
-    struct stat st;
-    if (!error && stat((char *)path.ptr, &st))
-        error = make_folders((char *)path.ptr);
-    else if (!error && !S_ISDIR(st.st_mode))
-        error = RAPPORT_IO;
-    if (error && error != RAPPORT_NOTFOUND && path.ptr)
-        complain(why, error, (char *)path.ptr, rapport_strerror(error));
+    if (!error)
+        error = check_home((char *)path.ptr, why);
     if (!error)
         buf_append_slice(out, buf_slice(&path));
     buf_clear(&path);
@@ -118,8 +134,9 @@ int host_home(const char *given, struct buf *out, struct buf *why)
 static int open_home(const char *home, struct buf *why)
 {
     int fd = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        complain_errno(why, home);
+    if (fd < 0 && why)
+        buf_printf(why, "%s: the folder of the device key cannot be opened: %s", home,
+                   strerror(errno));
     return fd;
 }
 

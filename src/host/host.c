@@ -63,6 +63,9 @@ int host_find(const char *start, struct buf *dir)
 
 /* ---- the folder ---- */
 
+static const char damaged[] = "the database is damaged; the files of the notes are untouched: move "
+                              "the folder .rapport away, then join again by a friend's ticket";
+
 /* A report inside of another one would be notes of that, and theirs of this. */
 static int refuse_nested(const struct host_config *c, struct buf *why)
 {
@@ -85,6 +88,16 @@ static int refuse_nested(const struct host_config *c, struct buf *why)
     return error == RAPPORT_NOMEM ? error : error ? 0 : RAPPORT_EXISTS;
 }
 
+/* Says, from errno, why there can be no report in a folder. That something on the way to it is
+   missing does not make it a report that was not found. */
+static int say_unmade(struct buf *why, const char *dir)
+{
+    int error = host_errno(errno);
+    if (why)
+        buf_printf(why, "%s: no report can be made there: %s", dir, strerror(errno));
+    return error == RAPPORT_NOTFOUND ? RAPPORT_IO : error;
+}
+
 static int open_folder(struct host *h, const struct host_config *c, struct buf *why)
 {
     bool makes = c->start != RAPPORT_START_OPEN;
@@ -92,13 +105,15 @@ static int open_folder(struct host *h, const struct host_config *c, struct buf *
     if (nested)
         return nested;
     if (makes && mkdir(c->dir, 0777) && errno != EEXIST)
-        return say_why(why, host_errno(errno), c->dir, strerror(errno));
+        return say_unmade(why, c->dir);
     h->dir = realpath(c->dir, NULL);
     h->dir_fd = h->dir ? open(h->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (h->dir_fd < 0 && makes)
+        return say_unmade(why, c->dir);
     if (h->dir_fd < 0)
         return say_why(why, host_errno(errno), c->dir, strerror(errno));
     if (makes && mkdirat(h->dir_fd, ".rapport", 0700) && errno != EEXIST)
-        return say_why(why, host_errno(errno), c->dir, strerror(errno));
+        return say_unmade(why, c->dir);
     h->rapport_fd = openat(h->dir_fd, ".rapport", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (h->rapport_fd < 0)
         return say_why(why, host_errno(errno), c->dir,
@@ -120,27 +135,10 @@ static int open_lock(struct host *h, struct buf *why)
     return error;
 }
 
-static int open_store(struct host *h, const struct host_config *c, struct buf *why)
-{
-    struct buf path = BUF_INIT;
-    buf_printf(&path, "%s/.rapport/report.db", h->dir);
-    if (!buf_cstr(&path))
-        return RAPPORT_NOMEM;
-    enum store_mode mode = c->start == RAPPORT_START_OPEN ? STORE_OPEN : STORE_CREATE;
-    int error = store_open((char *)path.ptr, mode, NULL, &h->store, why);
-    if (error == RAPPORT_EXISTS && why) {
-        buf_reset(why);
-        buf_printf(why, "%s: there is a report in this folder already", h->dir);
-    }
-    buf_clear(&path);
-    return error;
-}
-
-/* ---- the node ---- */
-
 static int read_run(void *user, const struct load_row *row)
 {
     struct last_database *db = user;
+    db->n_records++;
     if (!slice_equal(row->key, slice_str("local/host/run")) ||
         row->value.len != LAST_TOKEN_BYTES + RAPPORT_REPORT_ID_BYTES)
         return 0;
@@ -156,6 +154,40 @@ static int read_database(struct host *h)
     int error = store_load(h->store, &records, read_run, &h->database);
     return error ? error : store_last_arrival(h->store, &h->database.arrival);
 }
+
+static int open_store(struct host *h, const struct host_config *c, struct buf *why)
+{
+    struct buf path = BUF_INIT;
+    buf_printf(&path, "%s/.rapport/report.db", h->dir);
+    if (!buf_cstr(&path))
+        return RAPPORT_NOMEM;
+    enum store_mode mode = c->start == RAPPORT_START_OPEN ? STORE_OPEN : STORE_CREATE;
+    int error = store_open((char *)path.ptr, mode, NULL, &h->store, why);
+    bool exists = error == RAPPORT_EXISTS;
+    if (exists) {
+        if (why)
+            buf_reset(why);
+        error = store_open((char *)path.ptr, STORE_OPEN, NULL, &h->store, why);
+    }
+    buf_clear(&path);
+    if (!error)
+        error = read_database(h);
+    /* Not a row in it: an `init` or `join` that was cut off left it, and may be begun again. */
+    bool blank = !error && h->database.n_records == 0 && h->database.arrival == 0;
+    if (exists && !error && !blank)
+        return say_why(why, RAPPORT_EXISTS, h->dir, "there is a report in this folder already");
+    h->made = mode == STORE_CREATE && !error;
+    if (mode == STORE_OPEN && (blank || error == RAPPORT_NOTFOUND)) {
+        if (why)
+            buf_reset(why);
+        return say_why(why, RAPPORT_NOTFOUND, h->dir,
+                       "making the report was cut off here; begin again with rapport init or "
+                       "rapport join, the files stay");
+    }
+    return error;
+}
+
+/* ---- the node ---- */
 
 static int create_node(struct host *h, const struct host_config *c, const uint8_t *key,
                        struct buf *why)
@@ -192,8 +224,7 @@ static int open_node(struct host *h, const struct host_config *c, struct buf *wh
     host_drain(h);
     if (h->failure)
         return say_why(why, h->failure, h->dir, host_failure(h, NULL));
-    error = rapport_node_failure(h->node);
-    return error ? say_why(why, error, h->dir, rapport_strerror(error)) : 0;
+    return rapport_node_failure(h->node);
 }
 
 /* ---- open and close ---- */
@@ -228,8 +259,6 @@ static int open_all(struct host *h, const struct host_config *c, struct buf *why
     if (!error)
         error = open_store(h, c, why);
     if (!error)
-        error = read_database(h);
-    if (!error)
         error = mirror_create(h);
     return error ? error : open_node(h, c, why);
 }
@@ -260,7 +289,8 @@ static void release(struct host *h)
 /* Takes back the folder .rapport of a report that never came to be. */
 static void unmake(struct host *h)
 {
-    static const char *const names[] = {"report.db", "report.db-wal", "report.db-shm", "lock"};
+    static const char *const names[] = {"report.db", "report.db-wal", "report.db-shm", "lock",
+                                        "port"};
     store_close(h->store);
     h->store = NULL;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -284,9 +314,10 @@ int host_open(const struct host_config *config, struct host **out, struct buf *w
     h->join = config->start == RAPPORT_START_JOIN ? HOST_JOIN_WAITING : HOST_JOIN_NONE;
     int error = open_all(h, config, why);
     if (error && why && why->len == 0)
-        say_why(why, error, config->dir, rapport_strerror(error));
+        say_why(why, error, config->dir,
+                error == RAPPORT_CORRUPT ? damaged : rapport_strerror(error));
     if (error) {
-        if (h->store && config->start != RAPPORT_START_OPEN)
+        if (h->made)
             unmake(h);
         last_end(&h->last, false);
         release(h);

@@ -38,6 +38,7 @@ struct last_database {
     bool has_token;
     uint8_t token[LAST_TOKEN_BYTES], report[RAPPORT_REPORT_ID_BYTES];
     uint64_t arrival;
+    size_t n_records;
 };
 
 /* True when this device can be sure that the database holds all that it ever wrote to its log. */
@@ -98,6 +99,7 @@ struct host {
     struct gather gather;
     struct last last;
     struct last_database database;
+    bool made; /* the database is new: taken back where opening fails */
     enum host_join join;
     int join_error;
     uint8_t joined[8][RAPPORT_DEVICE_ID_BYTES];

@@ -65,6 +65,83 @@ TEST(open_refuses,
     box_close(&b);
 }
 
+static void expect_refused(const struct box *b, enum rapport_start start, int expected,
+                           const char *sentence)
+{
+    struct host_config config = {
+        .dir = b->dir, .home = b->home, .start = start, .title = "Again", .name = "Ada"};
+    struct host *h;
+    struct buf why = BUF_INIT;
+    CHECK_EQ(host_open(&config, &h, &why), expected);
+    CHECK(h == NULL);
+    if (!strstr(buf_cstr(&why), sentence))
+        test_fail(__FILE__, __LINE__, "%s: no %s", buf_cstr(&why), sentence);
+    buf_clear(&why);
+}
+
+TEST(open_begun_again, "an init that was cut off before it stored anything is begun again")
+{
+    struct box b;
+    box_make(&b);
+    CHECK_EQ(mkdir(b.dir, 0700), 0);
+    CHECK_EQ(mkdir(in(&b, ".rapport"), 0700), 0);
+    expect_refused(&b, RAPPORT_START_OPEN, RAPPORT_NOTFOUND, "cut off");
+    struct store *store;
+    CHECK_EQ(store_open(in(&b, ".rapport/report.db"), STORE_CREATE, NULL, &store, NULL), 0);
+    store_close(store);
+    expect_refused(&b, RAPPORT_START_OPEN, RAPPORT_NOTFOUND, "cut off");
+    CHECK(exists(in(&b, ".rapport/report.db")));
+    box_open(&b, RAPPORT_START_INIT);
+    DO(b.host, "new", "title", "Headscale");
+    box_reopen(&b);
+    CHECK_EQ(count_notes(b.host), 1);
+    box_close(&b);
+}
+
+TEST(open_damaged_stays, "making a report where a damaged one is refuses, and removes nothing")
+{
+    struct box b;
+    box_start(&b);
+    DO(b.host, "new", "title", "Headscale");
+    CHECK_EQ(host_close(b.host), 0);
+    b.host = NULL;
+    int fd = open(in(&b, ".rapport/report.db"), O_RDWR);
+    CHECK(fd >= 0);
+    struct stat before, after;
+    CHECK_EQ(fstat(fd, &before), 0);
+    static const char junk[200] = "x";
+    for (off_t at = 4096; at < before.st_size; at += 4096)
+        CHECK_EQ(pwrite(fd, junk, sizeof junk, at), (ssize_t)sizeof junk);
+    close(fd);
+    struct host *h;
+    struct host_config config = {
+        .dir = b.dir, .home = b.home, .start = RAPPORT_START_INIT, .title = "Again"};
+    CHECK(host_open(&config, &h, NULL) < 0);
+    CHECK_EQ(stat(in(&b, ".rapport/report.db"), &after), 0);
+    CHECK_EQ(after.st_size, before.st_size);
+    CHECK_FILE(in(&b, "notes/headscale.md"), "# Headscale\n\n");
+    expect_refused(&b, RAPPORT_START_OPEN, RAPPORT_CORRUPT, "untouched");
+    box_close(&b);
+}
+
+TEST(home_is_private,
+     "a folder of the device key where others can write, or that is none, is refused")
+{
+    struct box b;
+    box_start(&b);
+    CHECK_EQ(host_close(b.host), 0);
+    b.host = NULL;
+    CHECK_EQ(chmod(b.home, 0770), 0);
+    expect_refused(&b, RAPPORT_START_OPEN, RAPPORT_PERMISSION, "go-w");
+    CHECK_EQ(chmod(b.home, 0755), 0);
+    box_open(&b, RAPPORT_START_OPEN);
+    CHECK_EQ(host_close(b.host), 0);
+    b.host = NULL;
+    (void)snprintf(b.home, sizeof b.home, "%s/report/.rapport/report.db", b.top);
+    expect_refused(&b, RAPPORT_START_OPEN, RAPPORT_IO, "not a folder");
+    box_close(&b);
+}
+
 TEST(open_find_walks_up, "the report is found from any folder inside, not from outside")
 {
     struct box b;
