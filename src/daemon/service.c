@@ -229,16 +229,29 @@ static void write_port(const struct service *r, uint16_t port)
     free(path);
 }
 
+/* Where it was to listen, and why it cannot. */
+static void say_deaf(const struct service_config *c, int error, struct buf *why)
+{
+    char text[RAPPORT_ADDRESS_TEXT];
+    buf_append_str(why, "cannot listen at ");
+    for (size_t i = 0; i < c->n_listen; i++)
+        buf_printf(why, "%s%s", i ? ", " : "", rapport_address_print(&c->listen[i], text));
+    buf_printf(why, "%s: %s", c->n_listen ? "" : "any port",
+               error == RAPPORT_EXISTS     ? "another program has that port"
+               : error == RAPPORT_NOTFOUND ? "this machine has no such address"
+                                           : rapport_strerror(error));
+}
+
 static int listen_on(struct service *r, const struct service_config *c, struct buf *why)
 {
     struct rapport_address at;
     uint16_t port = c->n_listen ? 0 : read_port(r);
     int error = rapport_uv_listen(r->uv, c->listen, c->n_listen, port);
     if (error && why)
-        buf_printf(why, "%s: cannot listen there: %s", host_dir(r->host),
-                   error == RAPPORT_EXISTS     ? "another program has that port"
-                   : error == RAPPORT_NOTFOUND ? "this machine has no such address"
-                                               : rapport_strerror(error));
+        say_deaf(c, error, why);
+    /* That the machine has no such address is no report that was not found. */
+    if (error == RAPPORT_NOTFOUND)
+        error = RAPPORT_IO;
     if (!error && !c->n_listen && rapport_uv_listening(r->uv, &at, 1) && at.port != port)
         write_port(r, at.port);
     return error;

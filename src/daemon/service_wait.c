@@ -143,6 +143,16 @@ static void reply_friend(struct service *r, const struct service_wait *w, struct
     pack_put_str(reply, "name", name);
 }
 
+/* Why a ticket does not let us in, and what to do. */
+static const char *refusal(int error)
+{
+    if (error == RAPPORT_USED)
+        return "this ticket was used already; ask your friend for another";
+    if (error == RAPPORT_EXPIRED)
+        return "this ticket is not valid any more; ask your friend for another";
+    return "your friend's device does not take this ticket; ask for another";
+}
+
 static void reply_to(struct service *r, const struct service_wait *w, bool reached,
                      struct buf *reply)
 {
@@ -152,7 +162,7 @@ static void reply_to(struct service *r, const struct service_wait *w, bool reach
     else if (w->goal == DAEMON_GOAL_FRIEND)
         pack_failure(reply, RAPPORT_TIMEOUT, 5, "nobody has joined yet; the ticket stays valid");
     else if (w->goal == DAEMON_GOAL_JOIN && host_join_state(r->host, &error) == HOST_JOIN_REFUSED)
-        pack_failure(reply, error, 1, rapport_strerror(error));
+        pack_failure(reply, error, 1, refusal(error));
     else if (w->goal == DAEMON_GOAL_JOIN && host_join_state(r->host, &error) == HOST_JOIN_WAITING)
         pack_failure(reply, RAPPORT_UNREACHABLE, 5,
                      "nobody who can let you in answered; ask your friend to run: rapport up");

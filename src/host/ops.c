@@ -207,6 +207,9 @@ int call_fail_edit(struct call *c, int error, const char *what)
     const char *failure = host_failure(c->h, NULL);
     if (failure)
         return call_fail(c, error, 1, "%s: %s", what, failure);
+    if (error == RAPPORT_LIMIT)
+        return call_fail(c, error, 0, "%s: a note holds at most %d MiB", what,
+                         MIRROR_MOST_BYTES >> 20);
     return call_fail(c, error, 0, "%s: %s", what, rapport_strerror(error));
 }
 
@@ -290,7 +293,7 @@ static void run(struct call *c, const struct op *op)
         bring_to_disk(c->h);
     const char *failure = host_failure(c->h, &error);
     if (op->writes && failure && !c->error)
-        (void)call_fail(c, error, 1, "%s: %s", op->name, failure);
+        (void)call_fail(c, error, 1, "%s", failure);
 }
 
 static void call_request(struct call *c, const msgpack_object *root)

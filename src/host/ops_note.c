@@ -7,6 +7,10 @@
 #include "publish/schedule.h"
 #include "publish/slug.h"
 
+enum {
+    NOTE_MOST_SHOWN = 80 /* bytes of a path that cannot be one, in the message */
+};
+
 /* ---- a note in a reply ---- */
 
 static void put_authors(struct call *c, struct buf *b, const struct listed *note)
@@ -184,9 +188,9 @@ static int make(struct call *c, const struct making *m)
     if (!m->path || !mirror_path_ok(m->path))
         return call_fail(
             c, RAPPORT_INVALID, 2,
-            "\"%s\" cannot be a note's path: give one inside the folder that ends in .md, "
+            "\"%.*s\" cannot be a note's path: give one inside the folder that ends in .md, "
             "without dots in front",
-            m->path ? m->path : "");
+            NOTE_MOST_SHOWN, m->path ? m->path : "");
     int error = host_edit(c->h, &edit);
     return error ? call_fail_edit(c, error, m->path) : 0;
 }
@@ -429,9 +433,11 @@ int op_mv(struct call *c)
         return error;
     path = path ? path_as_written(c, path, note->path) : NULL;
     if (!path || !mirror_path_ok(path))
-        return call_fail(c, RAPPORT_INVALID, 2,
-                         "%s cannot be a note's path: give one inside the folder that ends in .md",
-                         path ? path : "nothing");
+        return call_fail(
+            c, RAPPORT_INVALID, 2,
+            "\"%.*s\" cannot be a note's path: give one inside the folder that ends in "
+            ".md, without dots in front",
+            NOTE_MOST_SHOWN, path ? path : "");
     struct rapport_edit edit = {.kind = RAPPORT_EDIT_RENAME, .note = note->id, .path = path};
     error = host_edit(c->h, &edit);
     return error ? call_fail_edit(c, error, path) : field_note(c, note->id);

@@ -324,6 +324,9 @@ static int issue(struct call *c, struct rapport_invite *invite)
     if (!error)
         error = rapport_node_ticket(c->h->node, invite, &ticket);
     sodium_memzero(invite->seed, sizeof invite->seed);
+    if (error == RAPPORT_PERMISSION)
+        return call_fail(c, error, 3,
+                         "only owners and admins can let friends in; rapport member ls says who");
     if (error)
         return call_fail_edit(c, error, "no ticket was made");
     field_str(c, "ticket", ticket);
