@@ -141,7 +141,7 @@ rapport_time_ms dial_deadline(const struct rapport_node *n)
     return at;
 }
 
-void candidates_encode(const struct rapport_node *n, struct buf *out)
+static void candidates_encode(const struct rapport_node *n, struct buf *out)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n->n_candidates; i++)
@@ -157,6 +157,20 @@ void candidates_encode(const struct rapport_node *n, struct buf *out)
         mp_put_u64(out, c->address.port);
         mp_put_bin(out, c->device, c->has_device ? sizeof c->device : 0);
     }
+}
+
+void peers_save(struct rapport_node *n)
+{
+    struct buf peers = BUF_INIT;
+    if (!n->peers_dirty)
+        return;
+    candidates_encode(n, &peers);
+    if (buf_error(&peers))
+        node_fail(n, RAPPORT_NOMEM);
+    else
+        job_add_record(n, "local/peers", buf_slice(&peers));
+    buf_clear(&peers);
+    n->peers_dirty = false;
 }
 
 static void read_candidate(struct rapport_node *n, struct mp_array *row)

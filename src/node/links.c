@@ -86,7 +86,8 @@ void link_open(struct rapport_node *n, const struct rapport_event *e)
         n_links++;
     struct candidate *c = e->dial ? candidate_of_dial(n, e->dial) : NULL;
     /* Before the roster is loaded nobody can be told from anybody. */
-    bool may = n->online && n_links < RAPPORT_MOST_LINKS && (e->dial || n->phase == PHASE_READY);
+    bool may = n->online && !n->damaged && n_links < RAPPORT_MOST_LINKS &&
+               (e->dial || n->phase == PHASE_READY);
     struct link *l = may ? calloc(1, sizeof *l) : NULL;
     if (!l) {
         push_close(n, e->conn);

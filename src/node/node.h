@@ -153,6 +153,9 @@ struct rapport_node {
     uint8_t report_id[REPORT_ID_BYTES];
     struct ticket ticket; /* JOIN */
     bool has_ticket;
+    uint8_t
+        inviter[32]; /* Noise key of whom we joined at: the one member known before the roster */
+    bool has_inviter;
     struct epoch_keys *epochs; /* oldest first */
     size_t n_epochs;
 

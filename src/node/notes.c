@@ -131,13 +131,7 @@ void cache_save(struct rapport_node *n)
         buf_clear(&state);
         report_clean(n->report, NULL);
     }
-    if (n->peers_dirty) {
-        struct buf peers = BUF_INIT;
-        candidates_encode(n, &peers);
-        job_add_record(n, "local/peers", buf_slice(&peers));
-        buf_clear(&peers);
-        n->peers_dirty = false;
-    }
+    peers_save(n);
     if (n->cache_dirty)
         job_mark_applied(n);
     n->cache_dirty = false;

@@ -195,8 +195,8 @@ void dials_forget(struct rapport_node *n);
 void dial_due(struct rapport_node *n);
 /* When dial_due has something to do. */
 rapport_time_ms dial_deadline(const struct rapport_node *n);
-/* Appends the record "local/peers". */
-void candidates_encode(const struct rapport_node *n, struct buf *out);
+/* Adds the record "local/peers" to this step's batch when it changed. */
+void peers_save(struct rapport_node *n);
 /* Reads it. Returns 0 or an error. */
 int candidates_decode(struct rapport_node *n, struct slice bytes);
 /* Frees the table. */

@@ -20,6 +20,14 @@ static void link_name(struct link *l, const struct member *m)
     }
 }
 
+/* Before anything of the report has come, as after a crash right behind WELCOME, the roster is empty
+   and only the one is known whose key stood in the ticket. */
+static bool is_inviter(const struct rapport_node *n, const uint8_t noise_public[32])
+{
+    return n->has_inviter && report_genesis_record(n->report).len == 0 &&
+           memcmp(noise_public, n->inviter, sizeof n->inviter) == 0;
+}
+
 static bool key_is_welcome(struct rapport_node *n, struct link *l, const struct session_key *key)
 {
     const struct member *m = report_member_by_noise(n->report, key->noise_public);
@@ -31,6 +39,8 @@ static bool key_is_welcome(struct rapport_node *n, struct link *l, const struct 
         l->role = LINK_ISSUER;
         return true;
     }
+    if (!m && is_inviter(n, key->noise_public))
+        return true;
     if (!m || m->removed)
         return false;
     link_name(l, m);
@@ -231,7 +241,7 @@ static void learn_addresses(struct rapport_node *n, struct link *l, const struct
         if (!c || c->has_device || c->source != RAPPORT_SOURCE_PEER)
             continue; /* known from better sources: nobody claims another's address */
         memcpy(c->device, l->device, sizeof c->device);
-        c->has_device = true;
+        c->has_device = l->has_device;
         c->keep = true;
         n->peers_dirty = n->cache_dirty = true;
     }
@@ -344,6 +354,8 @@ static bool on_join(struct rapport_node *n, struct link *l, const struct message
                                                             : RAPPORT_STATE;
     bool pending = n->jobs || n->open_job;
     l->join_by = 0;
+    if (n->failure)
+        error = n->failure; /* its roster may hold what never came to the disk */
     if (!error && known && !pending)
         return link_welcome(n, l);
     if (!error) {
@@ -404,7 +416,7 @@ void links_end_removed(struct rapport_node *n)
 }
 
 /* Takes the report that the ticket promised. */
-static int take_welcome(struct rapport_node *n, const struct message_welcome *m)
+static int take_welcome(struct rapport_node *n, struct link *l, const struct message_welcome *m)
 {
     uint8_t id[REPORT_ID_BYTES], check[ID_BYTES];
     struct device_card creator;
@@ -420,6 +432,10 @@ static int take_welcome(struct rapport_node *n, const struct message_welcome *m)
     node_set_report(n, id);
     n->phase = PHASE_READY;
     n->index = INDEX_DONE;
+    memcpy(n->inviter, n->ticket.inviter_noise, sizeof n->inviter);
+    n->has_inviter = n->peers_dirty = true;
+    if (l->candidate)
+        l->candidate->keep = true; /* where to go on after a crash right now */
     node_save_identity(n);
     n->cache_dirty = true;
     return n->failure;
@@ -428,7 +444,7 @@ static int take_welcome(struct rapport_node *n, const struct message_welcome *m)
 static bool on_welcome(struct rapport_node *n, struct link *l, const struct message_welcome *m)
 {
     int error =
-        l->role == LINK_JOINER && n->phase == PHASE_JOINING ? take_welcome(n, m) : RAPPORT_STATE;
+        l->role == LINK_JOINER && n->phase == PHASE_JOINING ? take_welcome(n, l, m) : RAPPORT_STATE;
     if (error) {
         link_end(n, l, BYE_REFUSED, error);
         return false;

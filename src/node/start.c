@@ -3,7 +3,7 @@
  * identity records.
  *
  * Records of the node: "local/report" (id), "local/epochs" (secrets, 32 bytes each, oldest first),
- * "local/log" (id of our own log), "local/peers" (dial.c), "state" (report_encode_state), "applied"
+ * "local/inviter" (Noise key of whom we joined at), "local/log" (id of our own log), "local/peers" (dial.c), "state" (report_encode_state), "applied"
  * (arrival number, 8 bytes big-endian, which the store sets). Those without "local/" are a cache:
  * dropping them makes the next start replay every delta.
  */
@@ -48,6 +48,9 @@ void node_save_identity(struct rapport_node *n)
     job_add_record(n, "local/epochs", buf_slice(&epochs));
     if (n->has_own_log)
         job_add_record(n, "local/log", slice_of(n->own_log, sizeof n->own_log));
+    if (n->has_inviter)
+        job_add_record(n, "local/inviter", slice_of(n->inviter, sizeof n->inviter));
+    peers_save(n);
     buf_wipe(&epochs);
 }
 
@@ -126,6 +129,10 @@ static int read_record(struct rapport_node *n, struct slice key, struct slice va
     }
     if (slice_equal(key, slice_str("local/epochs")))
         return read_epochs(n, value);
+    if (slice_equal(key, slice_str("local/inviter")) && value.len == sizeof n->inviter) {
+        memcpy(n->inviter, value.ptr, sizeof n->inviter);
+        n->has_inviter = true;
+    }
     if (slice_equal(key, slice_str("local/peers")))
         return candidates_decode(n, value);
     if (slice_equal(key, slice_str("local/log")) && !n->new_log) {

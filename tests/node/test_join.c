@@ -115,6 +115,22 @@ TEST(node_join_lost_welcome, "whose WELCOME was lost comes again with the same o
     free(ticket);
 }
 
+TEST(node_join_crash, "who crashes right behind WELCOME finds the way back without the ticket")
+{
+    char *ticket = report_and_ticket(1, 0);
+    rig.show = 0;
+    CHECK_EQ(rig_join(1, ticket), 0);
+    rig_run(70);
+    CHECK_EQ(rig.side[1].n_joined, 1);
+    CHECK_EQ(rig.side[1].db.n_deltas, 0);
+    rig_stop(1);
+    CHECK_EQ(rig_open(1), 0);
+    rig_run(1000);
+    CHECK(rapport_node_ready(rig.side[1].node));
+    CHECK(rig_equal(0, 1));
+    free(ticket);
+}
+
 TEST(node_join_uses, "a ticket for two lets two in, not a third")
 {
     char *ticket = report_and_ticket(2, 0);
