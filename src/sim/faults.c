@@ -86,7 +86,7 @@ static bool make_fault(struct world *w, enum sim_fault fault)
 {
     switch (fault) {
     case SIM_DELAY:
-        return true; /* always there */
+        return false; /* always there */
     case SIM_PARTITION:
         return partition(w);
     case SIM_CUT:
@@ -106,14 +106,25 @@ static bool make_fault(struct world *w, enum sim_fault fault)
     return false;
 }
 
+/* One of those that are switched on; slow links are there all the time. */
+static enum sim_fault draw_fault(struct world *w)
+{
+    enum sim_fault on[SIM_N_FAULTS];
+    size_t n = 0;
+    for (int i = 0; i < SIM_N_FAULTS; i++)
+        if (has_fault(w, (enum sim_fault)i) && i != SIM_DELAY)
+            on[n++] = (enum sim_fault)i;
+    return n ? on[draw(w, n)] : SIM_DELAY;
+}
+
 void fault_happens(struct world *w)
 {
     if (w->now >= w->calm_at)
         return;
     schedule(w, draw_delay(w, SIM_FAULT_MS * 10 / (w->config.peers < 10 ? 10 : w->config.peers)),
              (struct action){.kind = ACTION_FAULT});
-    enum sim_fault fault = (enum sim_fault)draw(w, SIM_N_FAULTS);
-    if (!has_fault(w, fault) || !make_fault(w, fault))
+    enum sim_fault fault = draw_fault(w);
+    if (!make_fault(w, fault))
         return;
     w->result->faults[fault]++;
     trace(w, "fault %s", sim_fault_name(fault));

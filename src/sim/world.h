@@ -15,7 +15,7 @@ enum {
     SIM_NOTES_EACH = 6,   /* notes that one peer starts at most */
     SIM_DEGREE = 4,       /* addresses that each peer is told beyond ten peers */
     SIM_EDIT_MS = 4000,   /* mean between two edits of one peer */
-    SIM_FAULT_MS = 20000, /* mean between two faults in the whole group */
+    SIM_FAULT_MS = 10000, /* mean between two faults in the whole group */
     SIM_OBSERVERS = 8,    /* peers whose latency is sampled */
     SIM_MOST_CHARS = 1080000,
 };
