@@ -78,7 +78,8 @@ static int trace_back(const struct search *s, int64_t d, int64_t k, struct match
             return error;
         k = from;
     }
-    reverse(out->items + before, out->n - before);
+    if (out->n > before)
+        reverse(out->items + before, out->n - before);
     return 0;
 }
 
