@@ -287,8 +287,8 @@ static void run(struct call *c, const struct op *op)
     int error = op->run(c);
     if (error && !c->error)
         (void)call_fail(c, error, 0, "%s: %s", op->name, rapport_strerror(error));
-    if (op->folder && mirror_is_dirty(c->h))
-        host_settle(c->h);
+    if (op->folder && mirror_is_dirty(c->h) && !mirror_put(c->h) && mirror_is_dirty(c->h))
+        host_settle(c->h); /* what came out in exchange was not what was known */
     if (op->writes)
         bring_to_disk(c->h);
     const char *failure = host_failure(c->h, &error);
