@@ -354,11 +354,13 @@ static void file_power_cut(struct disk_file *f, uint64_t (*draw)(void *user, uin
             memcpy(f->durable + s * SECTOR, f->now + s * SECTOR, SECTOR);
         f->dirty[s] = 0;
     }
-    if (f->cap)
-        memcpy(f->now, f->durable, f->cap);
-    if (f->durable_len > f->len || draw(user, 2))
-        f->len = f->durable_len; /* the length in the directory is old, too */
+    if (f->durable_len != f->len && draw(user, 2))
+        f->len = f->durable_len; /* the length in the inode is old, too */
     f->durable_len = f->len;
+    if (!f->cap)
+        return;
+    memset(f->durable + f->len, 0, f->cap - f->len); /* what lies behind the end reads as zeros */
+    memcpy(f->now, f->durable, f->cap);
 }
 
 void disk_power_cut(struct disk *d, uint64_t (*draw)(void *user, uint64_t n), void *user)
