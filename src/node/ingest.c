@@ -169,6 +169,7 @@ void delta_apply(struct rapport_node *n, const struct delta *d)
 void delta_taken(struct rapport_node *n, const struct delta *d, uint32_t from_link)
 {
     node_changed(n);
+    n->roster_moved |= d->kind == DELTA_CONTROL;
     job_add_delta(n, d);
     recent_add(n, d);
     if (past_learn(n, d))

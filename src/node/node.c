@@ -266,8 +266,9 @@ static void node_settle(struct rapport_node *n)
         notes_tell_changed(n);
     }
     job_close(n);
-    if (report_state_dirty(n->report))
+    if (n->roster_moved)
         links_end_removed(n);
+    n->roster_moved = false;
     if (n->online)
         dial_due(n);
     links_tick(n);

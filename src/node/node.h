@@ -171,6 +171,7 @@ struct rapport_node {
     struct have named; /* heights of other logs that our log's deps name or imply */
     struct map pasts;  /* struct have *, by log: what each log's head implies of others */
     bool cache_dirty;
+    bool roster_moved; /* in this step: a link may be with a device that is no member any more */
 
     struct link *links;
     struct session_seen seen; /* dials that we answered */
