@@ -18,6 +18,7 @@ int bench_sync(int argc, char **argv);
 int bench_open(int argc, char **argv);
 /* make.c */
 int bench_make(int argc, char **argv);
+/* fuzz_text.c */
 int bench_fuzz_text(int argc, char **argv);
 
 #endif

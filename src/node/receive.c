@@ -20,8 +20,8 @@ static void link_name(struct link *l, const struct member *m)
     }
 }
 
-/* Before anything of the report has come, as after a crash right behind WELCOME, the roster is empty
-   and only the one is known whose key stood in the ticket. */
+/* Before anything of the report has come, as after a crash right behind WELCOME, the roster is
+   empty and only the one is known whose key stood in the ticket. */
 static bool is_inviter(const struct rapport_node *n, const uint8_t noise_public[32])
 {
     return n->has_inviter && report_genesis_record(n->report).len == 0 &&

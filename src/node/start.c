@@ -3,9 +3,10 @@
  * identity records.
  *
  * Records of the node: "local/report" (id), "local/epochs" (secrets, 32 bytes each, oldest first),
- * "local/inviter" (Noise key of whom we joined at), "local/log" (id of our own log), "local/peers" (dial.c), "state" (report_encode_state), "applied"
- * (arrival number, 8 bytes big-endian, which the store sets). Those without "local/" are a cache:
- * dropping them makes the next start replay every delta.
+ * "local/inviter" (Noise key of whom we joined at), "local/log" (id of our own log), "local/peers"
+ * (dial.c), "state" (report_encode_state), "applied" (arrival number, 8 bytes big-endian, which the
+ * store sets). Those without "local/" are a cache: dropping them makes the next start replay every
+ * delta.
  */
 #include "node/parts.h"
 

@@ -1,8 +1,8 @@
 /*
- * fuzz_node.c - a whole node with a database in memory, fed with what may happen: bytes of strangers,
- * messages of a member and of a ticket holder, edits, time, disks that fail, connections that come
- * and go, all by the input. It must not crash, must not ask to be woken for nothing, and what it
- * stored must open again.
+ * fuzz_node.c - a whole node with a database in memory, fed with what may happen: bytes of
+ * strangers, messages of a member and of a ticket holder, edits, time, disks that fail, connections
+ * that come and go, all by the input. It must not crash, must not ask to be woken for nothing, and
+ * what it stored must open again.
  */
 #include <assert.h>
 #include <sodium.h>
