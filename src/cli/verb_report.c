@@ -216,8 +216,8 @@ static int read_ticket(const struct cli *cli, struct buf *ticket)
         if (code)
             return code;
     }
-    struct slice text = buf_slice(ticket);
-    if (!buf_cstr(ticket) || memchr(text.ptr, 0, text.len))
+    const char *text = buf_cstr(ticket);
+    if (!text || memchr(text, 0, ticket->len))
         return cli_fail(cli, CLI_BAD_DATA, "this is not a ticket");
     return 0;
 }
