@@ -10,9 +10,10 @@
  * deadline with TIMEOUT
  *
  * Durability: a STORE effect is answered by WRITTEN (in the database: survives a crash of the
- * process), later by STORED (on the disk: survives a power cut), or by STORE_FAILED; then the node
- * takes no more edits, keeps what it has and says so. A delta of our own is sent only after
- * WRITTEN, acknowledged to peers and called saved only after STORED.
+ * process), later by STORED (on the disk: survives a power cut), or by STORE_FAILED; then no STORE
+ * that came after it may be carried out, and the node takes no more edits, keeps what it has and
+ * says so. A delta of our own is sent only after WRITTEN, acknowledged to peers and called saved
+ * only after STORED.
  *
  * Nothing here is thread-safe; pointers in events are borrowed for the call, pointers in effects
  * and infos are valid until the next call that takes the node without const.
