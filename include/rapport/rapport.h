@@ -205,6 +205,9 @@ bool rapport_node_ready(const struct rapport_node *node);
 int rapport_node_failure(const struct rapport_node *node);
 /* Own events that are not on the disk yet. */
 uint64_t rapport_node_unsaved(const struct rapport_node *node);
+/* Events of this device's log that no peer has said to have on his disk, connected or not; rather
+ * too many than too few after a crash. */
+uint64_t rapport_node_unsent(const struct rapport_node *node);
 
 /* ---- reading ---- */
 

@@ -158,6 +158,10 @@ static void put_carried(struct cli *cli, const msgpack_object *status)
         cli_print(cli, STYLE_BAD, "nobody is connected");
         cli_print(cli, STYLE_PLAIN, "; %llu %s known\n", (unsigned long long)known,
                   plural(known, "address is", "addresses are"));
+        if (lacks && value_u64(status, "members") > 1)
+            cli_print(cli, STYLE_PLAIN,
+                      "  unsent   %llu of your events %s on no friend's disk yet\n",
+                      (unsigned long long)lacks, plural(lacks, "is", "are"));
         return;
     }
     cli_print(cli, STYLE_GOOD, "%llu connected", (unsigned long long)connected);

@@ -47,7 +47,9 @@
  *   STATUS  title, dir, report (hex), name, digest (32 hex digits, "" while unknown), daemon:
  *           bool, ready: bool, notes, trashed: uint, unsaved: uint, waiting: [{path, why}]
  *           (files with a live editor), problems: [{path, why}], failure: str ("" when well),
- *           peers: {known, connected, unacknowledged: uint, behind: uint}, members: uint
+ *           peers: {known, connected, unacknowledged: uint, behind: uint}, members: uint;
+ *           unacknowledged: what the connected peer that lacks most lacks of ours, and, where none
+ *           is connected, what no peer ever said to have
  *   PEER    name, device (hex, "" unknown), state: waiting|dialling|handshake|connected, inbound,
  *           address: str, source: static|ticket|remembered|peer|inbound, error: str ("" none),
  *           last_heard (0 never), rtt_ms, unacknowledged, behind, converged, digest_equal

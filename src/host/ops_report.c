@@ -162,6 +162,8 @@ static void field_peer_counts(struct call *c)
         unacknowledged = p.n_unacknowledged > unacknowledged ? p.n_unacknowledged : unacknowledged;
         behind = p.n_behind > behind ? p.n_behind : behind;
     }
+    if (connected == 0)
+        unacknowledged = rapport_node_unsent(c->h->node);
     struct buf *b = field(c, "peers");
     mp_put_map(b, 4);
     put_u64(b, "known", known);

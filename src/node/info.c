@@ -222,6 +222,14 @@ bool rapport_node_own_log(const struct rapport_node *n, uint8_t out[16])
     return n->has_own_log;
 }
 
+uint64_t rapport_node_unsent(const struct rapport_node *n)
+{
+    uint64_t next = n->has_own_log ? rapport_node_height(n, n->own_log) : 0;
+    bool known = n->has_own_log && memcmp(n->acked_log, n->own_log, sizeof n->own_log) == 0;
+    uint64_t acked = known ? n->acked : 0;
+    return next > acked ? next - acked : 0;
+}
+
 uint64_t rapport_node_height(const struct rapport_node *n, const uint8_t log_id[16])
 {
     const struct log *log = n->has_report ? log_find(&n->logs, log_id) : NULL;

@@ -164,6 +164,9 @@ struct rapport_node {
     enum index_state index;
     uint8_t own_log[LOG_ID_BYTES], own_origin[ORIGIN_BYTES];
     bool has_own_log;
+    uint8_t acked_log[LOG_ID_BYTES]; /* our log as some peer has it on his disk: */
+    uint64_t acked;                  /* up to here */
+    bool acked_dirty;
     uint64_t own_written; /* our log is in the database up to here: not sent further */
     struct draft *draft;  /* NULL until the first edit */
     bool flush;           /* seal and save the cache in this step */

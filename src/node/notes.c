@@ -108,6 +108,23 @@ static bool save_notes(struct rapport_node *n)
     return true;
 }
 
+/* Record "local/acked": log, then the height, 8 bytes big-endian. Written with the cache alone, so
+   it may be behind: then more is said to be unsent than is. */
+static void acked_save(struct rapport_node *n)
+{
+    if (!n->acked_dirty)
+        return;
+    struct buf record = BUF_INIT;
+    buf_append(&record, n->acked_log, sizeof n->acked_log);
+    buf_u64be(&record, n->acked);
+    if (buf_error(&record))
+        node_fail(n, RAPPORT_NOMEM);
+    else
+        job_add_record(n, "local/acked", buf_slice(&record));
+    buf_clear(&record);
+    n->acked_dirty = false;
+}
+
 /* A note in the cache may be ahead of "applied": replaying what it holds already changes nothing.
  */
 void cache_save(struct rapport_node *n)
@@ -132,6 +149,7 @@ void cache_save(struct rapport_node *n)
         report_clean(n->report, NULL);
     }
     peers_save(n);
+    acked_save(n);
     if (n->cache_dirty)
         job_mark_applied(n);
     n->cache_dirty = false;

@@ -275,11 +275,24 @@ static bool on_pong(struct rapport_node *n, struct link *l, const struct message
     return true;
 }
 
+/* A row says what is on the peer's disk. Kept also when he is gone. */
+static void learn_acked(struct rapport_node *n, const struct message_row *row)
+{
+    bool same = memcmp(n->acked_log, row->log, sizeof n->acked_log) == 0;
+    if (same && row->next <= n->acked)
+        return;
+    memcpy(n->acked_log, row->log, sizeof n->acked_log);
+    n->acked = row->next;
+    n->acked_dirty = true;
+}
+
 static bool on_have(struct rapport_node *n, struct link *l, const struct message_have *m)
 {
     for (size_t i = 0; i < m->n; i++) {
-        if (n->has_own_log && memcmp(m->rows[i].log, n->own_log, sizeof n->own_log) == 0)
+        if (n->has_own_log && memcmp(m->rows[i].log, n->own_log, sizeof n->own_log) == 0) {
+            learn_acked(n, &m->rows[i]);
             node_doubt_log(n, m->rows[i].next);
+        }
         if (gossip_peer_have(n->gossip, l->conn, &m->rows[i], n->now) == RAPPORT_NOMEM)
             node_fail(n, RAPPORT_NOMEM);
     }

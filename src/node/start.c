@@ -4,9 +4,9 @@
  *
  * Records of the node: "local/report" (id), "local/epochs" (secrets, 32 bytes each, oldest first),
  * "local/inviter" (Noise key of whom we joined at), "local/log" (id of our own log), "local/peers"
- * (dial.c), "state" (report_encode_state), "applied" (arrival number, 8 bytes big-endian, which the
- * store sets). Those without "local/" are a cache: dropping them makes the next start replay every
- * delta.
+ * (dial.c), "local/acked" (notes.c), "state" (report_encode_state), "applied" (arrival number, 8
+ * bytes big-endian, which the store sets). Those without "local/" are a cache: dropping them makes
+ * the next start replay every delta.
  */
 #include "node/parts.h"
 
@@ -133,6 +133,11 @@ static int read_record(struct rapport_node *n, struct slice key, struct slice va
     if (slice_equal(key, slice_str("local/inviter")) && value.len == sizeof n->inviter) {
         memcpy(n->inviter, value.ptr, sizeof n->inviter);
         n->has_inviter = true;
+    }
+    if (slice_equal(key, slice_str("local/acked")) && value.len == LOG_ID_BYTES + 8) {
+        struct reader r = reader_of(slice_skip(value, LOG_ID_BYTES));
+        memcpy(n->acked_log, value.ptr, LOG_ID_BYTES);
+        n->acked = reader_u64be(&r);
     }
     if (slice_equal(key, slice_str("local/peers")))
         return candidates_decode(n, value);

@@ -97,6 +97,31 @@ TEST(node_unsaved, "what was typed counts as unsaved until it is on the disk")
     CHECK_EQ(rapport_node_unsaved(rig.side[0].node), 0);
 }
 
+TEST(node_unsent,
+     "what no friend has on the disk is counted, also when he is gone and after a restart")
+{
+    rig_two(0);
+    rig_run(1000);
+    CHECK_EQ(rapport_node_unsent(rig.side[0].node), 0);
+    CHECK_EQ(rig_new(0, 'x'), 0);
+    rig_run(1000);
+    CHECK_EQ(rapport_node_unsent(rig.side[0].node), 0);
+    rig_stop(1);
+    rig_run(1000);
+    CHECK_EQ(rig_append(0, 'x', "four"), 0);
+    rig_run(1000);
+    CHECK_EQ(rapport_node_unsent(rig.side[0].node), 4);
+    CHECK_EQ(rig_event(0, RAPPORT_EVENT_FLUSH), 0);
+    rig_run(1000);
+    rig_stop(0);
+    CHECK_EQ(rig_open(0), 0);
+    rig_run(1000);
+    CHECK_EQ(rapport_node_unsent(rig.side[0].node), 4);
+    CHECK_EQ(rig_open(1), 0);
+    rig_run(40000);
+    CHECK_EQ(rapport_node_unsent(rig.side[0].node), 0);
+}
+
 TEST(node_through_a_third, "two who never meet come together through a third")
 {
     rig_two(0);
