@@ -110,13 +110,16 @@ static void say_online(struct service *r)
 static void on_after(uv_timer_t *timer)
 {
     struct service *r = timer->data;
+    bool more = false;
     r->after_armed = false;
     if (r->closing)
         return;
     if (!r->is_joined)
         service_settle(r);
     else if (mirror_is_dirty(r->host))
-        (void)mirror_put(r->host);
+        (void)mirror_put_for(r->host, HOST_PUT_MS, &more);
+    if (more)
+        service_touch(r);
     say_online(r);
     if (r->closing)
         return;

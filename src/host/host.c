@@ -386,8 +386,9 @@ void host_tick(struct host *h)
     (void)host_step(h, &event);
     if (mirror_deadline(h) <= host_now())
         (void)mirror_take(h);
+    bool more;
     if (mirror_is_dirty(h))
-        (void)mirror_put(h);
+        (void)mirror_put_for(h, h->hooked ? HOST_PUT_MS : UINT64_MAX, &more);
 }
 
 /* ---- asking ---- */

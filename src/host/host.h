@@ -164,6 +164,7 @@ bool host_next_notice(struct host *h, struct buf *out);
 
 enum {
     HOST_MOST_NOTICES = 64,
+    HOST_PUT_MS = 100, /* with hooks, one go at writing files out takes about this long */
     HOST_MOST_ADDRESSES = 6,
     HOST_KEY_BYTES = 32,
     HOST_MOST_NAME_BYTES = 64,

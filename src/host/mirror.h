@@ -42,6 +42,11 @@ int mirror_take(struct host *h);
  */
 int mirror_put(struct host *h);
 
+/* As mirror_put, but stops when that much time has passed: a daemon must not let its peers wait
+   while thousands of files are synced one by one. *more: there is more to do; call it again soon.
+ */
+int mirror_put_for(struct host *h, rapport_time_ms budget_ms, bool *more);
+
 /* True when mirror_put has something to do that does not wait for an editor. */
 bool mirror_is_dirty(const struct host *h);
 

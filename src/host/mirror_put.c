@@ -17,7 +17,7 @@
 #include "host/mirror_state.h"
 
 enum {
-    PUT_CHUNK = 256, /* notes written between two transactions */
+    PUT_CHUNK = 64, /* notes written between two transactions */
 };
 
 /* ---- which notes ---- */
@@ -428,10 +428,12 @@ static int put_chunk(struct host *h, struct put *puts, size_t n)
     return error ? error : stored;
 }
 
-int mirror_put(struct host *h)
+int mirror_put_for(struct host *h, rapport_time_ms budget_ms, bool *more)
 {
     struct mirror *m = h->mirror;
+    rapport_time_ms start = host_now();
     int error;
+    *more = false;
     if (host_failure(h, &error))
         return error;
     if (!rapport_node_ready(h->node))
@@ -440,13 +442,20 @@ int mirror_put(struct host *h)
     if (!error && m->n_dirty)
         mark_moved(h);
     struct put puts[PUT_CHUNK];
-    for (size_t i = 0; !error && m->n_dirty && i < m->n_entries;) {
+    for (size_t i = 0; !error && m->n_dirty && i < m->n_entries && !*more;) {
         size_t n = 0;
         for (; i < m->n_entries && n < PUT_CHUNK; i++)
             if (m->entries[i]->dirty)
                 puts[n++] = (struct put){.e = m->entries[i]};
         if (n)
             error = put_chunk(h, puts, n);
+        *more = !error && i < m->n_entries && host_now() - start >= budget_ms;
     }
     return error;
+}
+
+int mirror_put(struct host *h)
+{
+    bool more;
+    return mirror_put_for(h, UINT64_MAX, &more);
 }

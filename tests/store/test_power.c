@@ -1,6 +1,6 @@
 /*
- * test_power.c - the disk in memory: what a power cut leaves of a file, as SQLite may expect it of a
- * real one.
+ * test_power.c - the disk in memory: what a power cut leaves of a file, as SQLite may expect it of
+ * a real one.
  */
 #include <sqlite3.h>
 #include <stdlib.h>
