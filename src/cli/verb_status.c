@@ -156,12 +156,12 @@ static void put_carried(struct cli *cli, const msgpack_object *status)
     }
     if (connected == 0) {
         cli_print(cli, STYLE_BAD, "nobody is connected");
-        cli_print(cli, STYLE_PLAIN, "; %llu %s known\n", (unsigned long long)known,
+        cli_print(cli, STYLE_PLAIN, "; %llu %s known", (unsigned long long)known,
                   plural(known, "address is", "addresses are"));
         if (lacks && value_u64(status, "members") > 1)
-            cli_print(cli, STYLE_PLAIN,
-                      "  unsent   %llu of your events %s on no friend's disk yet\n",
+            cli_print(cli, STYLE_PLAIN, "; %llu of your events %s on no friend's disk yet",
                       (unsigned long long)lacks, plural(lacks, "is", "are"));
+        cli_print(cli, STYLE_PLAIN, "\n");
         return;
     }
     cli_print(cli, STYLE_GOOD, "%llu connected", (unsigned long long)connected);

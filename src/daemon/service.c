@@ -299,8 +299,17 @@ static int start(struct service *r, const struct service_config *c, struct buf *
     r->watching = true;
     service_settle(r);
     error = error ? error : listen_on(r, c, why);
-    for (size_t i = 0; i < c->n_peers && !error; i++)
+    for (size_t i = 0; i < c->n_peers && !error; i++) {
         error = rapport_uv_peer(r->uv, c->peers[i]);
+        if (error == RAPPORT_MALFORMED) {
+            error = RAPPORT_INVALID; /* the person's slip, as an address to listen on is */
+            if (why)
+                buf_printf(why,
+                           "%s: no address to dial; write laptop:7171, 192.0.2.1:7171 or "
+                           "[2001:db8::1]:7171",
+                           c->peers[i]);
+        }
+    }
     return error;
 }
 
