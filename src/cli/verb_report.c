@@ -57,6 +57,13 @@ static int show_init(struct cli *cli, const struct reply *reply, const char *dir
     return 0;
 }
 
+static bool is_blank(struct slice text)
+{
+    while (text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t'))
+        text = slice_skip(text, 1);
+    return text.len == 0;
+}
+
 int verb_init(struct cli *cli)
 {
     struct buf title = BUF_INIT, dir = BUF_INIT, name = BUF_INIT, why = BUF_INIT;
@@ -72,7 +79,11 @@ int verb_init(struct cli *cli)
         error = folder_name(buf_slice(&title), &dir);
         config.dir = (const char *)dir.ptr;
     }
-    int code = error ? call_failed(cli, error, NULL) : person_name(cli, &name, &config.name);
+    int code = error ? call_failed(cli, error, NULL) : 0;
+    if (!code && is_blank(buf_slice(&title)))
+        code = cli_misused(cli, "a new report needs a title");
+    if (!code)
+        code = person_name(cli, &name, &config.name);
     if (!code) {
         error = host_open(&config, &h, &why);
         code = error ? call_failed(cli, error, &why) : init_reply(cli, h, &reply);

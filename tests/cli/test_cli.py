@@ -132,7 +132,7 @@ def relative_home(work):
     p = Person(work, 'ada').init()
     env = {'RAPPORT_HOME': 'home/ada'}
     equal(p.run('-C', p.dir, '--json', 'status', cwd=work, env=env).object()['name'], 'Ada', 'name')
-    equal(os.listdir(p.dir), ['.rapport'], 'what stands in the report')
+    equal(sorted(os.listdir(p.dir)), ['.rapport', 'notes'], 'what stands in the report')
 
 
 # ---- reports and notes ----
@@ -149,7 +149,8 @@ def init_makes_a_report(work):
     equal((found['title'], found['notes'], found['dir']), ('Second', 1, p.dir), 'report')
     equal(p.run('show', 'mine').out, '# Mine\n\nwas here before\n', 'note')
     check('already' in p.run('init', 'Third', '--dir', '.', code=3).err, 'a second report is refused')
-    p.run('init', '', code=2)
+    check('title' in p.run('init', ' ', code=2).err, 'a report needs a title')
+    check('title' in p.run('init', '', code=2).err, 'also inside of a report')
     equal(p.status()['notes'], 1, 'notes')
 
 
