@@ -264,6 +264,14 @@ static int write_out(struct host *h, struct entry *e, struct slice text)
     int error = folder_open(h->dir_fd, e->path, true, &dir, &name);
     if (error)
         return error;
+    struct stat st;
+    if (e->present && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW)) {
+        /* Gone: the take finds out whether for good. Not even a temporary file meanwhile, which
+           would make the folder look as if somebody were still saving. */
+        error = errno == ENOENT ? RAPPORT_AGAIN : host_errno(errno);
+        close(dir);
+        return error;
+    }
     mirror_temporary(temporary, e);
     file_style(&styled, text, e->crlf);
     error = buf_error(&styled);

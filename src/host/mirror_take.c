@@ -477,6 +477,21 @@ static int bring_back(struct host *h, struct entry *e)
     return 0;
 }
 
+/* True when the note says what the deleted file never said: nobody deleted that. */
+static bool is_newer_than_file(struct host *h, const struct entry *e)
+{
+    char *now;
+    size_t len;
+    uint8_t hash[TEXT_HASH_BYTES];
+    struct rapport_note_info info;
+    if (rapport_node_note(h->node, e->note, &info) || info.trashed ||
+        host_note_text(h, e->note, &now, &len))
+        return false;
+    text_hash(hash, slice_of(now, len));
+    free(now);
+    return memcmp(hash, e->disk_hash, sizeof hash) != 0;
+}
+
 static int take_deleted(struct host *h, struct entry *e)
 {
     struct file_mark folder;
@@ -497,6 +512,8 @@ static int take_deleted(struct host *h, struct entry *e)
         if (!settled && h->hooked)
             return 0;
     }
+    if (is_newer_than_file(h, e))
+        return bring_back(h, e);
     struct rapport_edit edit = {.kind = RAPPORT_EDIT_TRASH, .note = e->note};
     int error = host_edit(h, &edit);
     if (error && error != RAPPORT_NOTFOUND)

@@ -71,6 +71,23 @@ TEST(race_deleted_before_exchange,
     pair_stop(&p);
 }
 
+TEST(race_deleted_before_newer_text,
+     "a file that is deleted while a friend's text is on its way comes back with that text")
+{
+    struct pair p;
+    share(&p, "# A\n");
+    CHECK(!unlink(in(&p.a.box, "a.md")));
+    DO(bob(&p), "jot", "note", "a", "text", "Bob was here");
+    pair_run(&p);
+    CHECK_EQ(mirror_put(ada(&p)), 0);
+    CHECK(!exists(in(&p.a.box, temporary(&p.a.box))));
+    age(p.a.box.dir, 10);
+    settle(ada(&p));
+    CHECK_FILE(in(&p.a.box, "a.md"), "# A\nBob was here\n");
+    CHECK_NOTE(bob(&p), "a", "# A\nBob was here\n");
+    pair_stop(&p);
+}
+
 TEST(race_foreign_file, "a file that appears where a new note is to be written is not replaced")
 {
     struct pair p;
