@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -222,6 +223,19 @@ int file_read(int dir, const char *name, struct file_text *out, const char **why
     int error = read_regular(fd, out, why);
     close(fd);
     return error;
+}
+
+/* A read lease is granted only where nobody writes (fcntl(2), F_SETLEASE). Who opens the file for
+   writing in that moment waits for us, and we are told by a signal, which must be a harmless one. */
+bool file_is_written(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return false;
+    bool written =
+        !fcntl(fd, F_SETSIG, SIGURG) && fcntl(fd, F_SETLEASE, F_RDLCK) && errno == EAGAIN;
+    close(fd);
+    return written;
 }
 
 void file_text_clear(struct file_text *f)

@@ -124,6 +124,14 @@ static void refresh_mark(struct host *h, struct entry *e)
         e->disk = now;
 }
 
+/* Somebody writes to e's file right now: what comes is taken first. */
+static int wait_for_writer(struct host *h, const struct entry *e)
+{
+    mirror_trouble(h, e->path, true, "being written; newer text waits until it is closed");
+    mirror_later(h->mirror, host_now() + MIRROR_SETTLE_MS);
+    return RAPPORT_AGAIN;
+}
+
 static int put_in_trash(struct host *h, struct entry *e)
 {
     char to[FOLDER_MOST_PATH_BYTES + 1];
@@ -137,6 +145,8 @@ static int put_in_trash(struct host *h, struct entry *e)
     struct file_mark now = file_mark_of(&st);
     if (!file_mark_equal(&now, &e->disk, true))
         return RAPPORT_AGAIN; /* saved just now: the next take brings the note back */
+    if (file_is_written(h->dir_fd, e->path))
+        return wait_for_writer(h, e);
     trash_name(to, e);
     return move_entry(h, e, to, true);
 }
@@ -223,12 +233,37 @@ static int rename_over(struct host *h, struct entry *e, int dir, const char *tem
     return error;
 }
 
+/* The file that was exchanged out is still open for writing: it goes back to where it stood. Ours
+   stays beside it, for the next take, when somebody found it in between. */
+static int give_back(struct host *h, struct entry *e, int dir, const char *temporary,
+                     const char *name)
+{
+    struct file_text f;
+    const char *why;
+    int error = file_exchange(dir, temporary, name);
+    if (error)
+        return error;
+    error = file_read(dir, temporary, &f, &why);
+    bool ours = !error && e->n_bases && !file_is_written(dir, temporary) &&
+                memcmp(f.hash, e->bases[e->n_bases - 1].hash, sizeof f.hash) == 0;
+    file_text_clear(&f);
+    if (ours)
+        (void)unlinkat(dir, temporary, 0);
+    return wait_for_writer(h, e);
+}
+
 /* Replaces a file that is known. The temporary file holds the new text, and is gone afterwards
    unless it holds what a person wrote and could not be put back. */
 static int replace_file(struct host *h, struct entry *e, int dir, const char *temporary,
                         const char *name)
 {
+    if (file_is_written(dir, name)) {
+        (void)unlinkat(dir, temporary, 0);
+        return wait_for_writer(h, e);
+    }
     int error = file_exchange(dir, temporary, name);
+    if (!error && file_is_written(dir, temporary))
+        return give_back(h, e, dir, temporary, name);
     if (error == RAPPORT_STATE)
         return rename_over(h, e, dir, temporary, name);
     if (!error) {

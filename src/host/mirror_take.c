@@ -291,6 +291,11 @@ static int take_file(struct host *h, struct entry *e, const struct file_mark *se
         *settled = false;
         return 0;
     }
+    if (seen->size < e->disk.size / 2 && h->hooked && file_is_written(h->dir_fd, e->path)) {
+        mirror_later(h->mirror, host_now() + MIRROR_SETTLE_MS);
+        *settled = false; /* emptied, and what is to stand there is still being written */
+        return 0;
+    }
     struct file_text f;
     int error = read_file(h, e->path, &f);
     if (!error && !file_mark_equal(&f.mark, seen, true) && f.mark.size < seen->size) {
@@ -572,6 +577,10 @@ static int take_leftover(struct host *h, struct entry *e)
     mirror_temporary(temporary, e);
     if (folder_open(h->dir_fd, e->path, false, &dir, &name))
         return 0;
+    if (file_is_written(dir, temporary)) {
+        close(dir);
+        return 0; /* seen again by the next look */
+    }
     int error = file_read(dir, temporary, &f, &why);
     bool ours =
         error == RAPPORT_MALFORMED || (!error && (is_remembered(e, &f) || is_unfinished(h, e, &f)));

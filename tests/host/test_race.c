@@ -88,6 +88,25 @@ TEST(race_deleted_before_newer_text,
     pair_stop(&p);
 }
 
+TEST(race_slow_writer, "a file that is open for writing is not replaced before it is closed")
+{
+    struct pair p;
+    share(&p, "# A\n\none\n");
+    FILE *slow = fopen(in(&p.a.box, "a.md"), "ae");
+    CHECK(slow != NULL);
+    DO(bob(&p), "jot", "note", "a", "text", "Bob was here");
+    pair_run(&p);
+    settle(ada(&p));
+    CHECK_FILE(in(&p.a.box, "a.md"), "# A\n\none\n");
+    CHECK(!exists(in(&p.a.box, temporary(&p.a.box))));
+    CHECK(fputs("two\n", slow) >= 0 && !fclose(slow));
+    settle(ada(&p));
+    char *text = get_file(in(&p.a.box, "a.md"));
+    CHECK(strstr(text, "two\n") && strstr(text, "Bob was here\n"));
+    free(text);
+    pair_stop(&p);
+}
+
 TEST(race_foreign_file, "a file that appears where a new note is to be written is not replaced")
 {
     struct pair p;
