@@ -33,15 +33,21 @@ def unshare(flags):
         raise OSError(ctypes.get_errno(), "unshare")
 
 
+def loopback_up():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+
+
 def available():
     """None when networks can be made, else why not. Call it before any thread is started."""
     try:
         if os.geteuid() != 0:
             uid, gid = os.getuid(), os.getgid()
-            unshare(CLONE_NEWUSER)
+            unshare(CLONE_NEWUSER | CLONE_NEWNET)  # one cannot come back to a network that one does not own
             for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
                 with open(f"/proc/self/{name}", "w") as f:
                     f.write(text)
+            loopback_up()
         Net().close()
     except OSError as e:
         return f"no network namespaces here ({e})"
@@ -54,8 +60,7 @@ class Net:
         try:
             unshare(CLONE_NEWNET)
             self.fd = own_net()
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-                fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
+            loopback_up()
         finally:
             set_net(before)
             os.close(before)
