@@ -200,7 +200,7 @@ int mirror_merge_out(struct host *h, struct entry *e, const struct file_text *f)
     if (error)
         return error;
     memcpy(e->disk_hash, written.hash, sizeof e->disk_hash);
-    e->disk = (struct file_mark){0}; /* looked at anew by the next take */
+    e->disk = (struct file_mark){.size = e->disk.size}; /* looked at anew by the next take */
     entry_set_dirty(h->mirror, e, true);
     entry_record(h, e);
     return 0;
