@@ -75,12 +75,13 @@ int verb_init(struct cli *cli)
     config.title = buf_cstr(&title);
     config.dir = args_value(&cli->args, "dir");
     int error = config.title ? 0 : RAPPORT_NOMEM;
-    if (!error && !config.dir) {
+    bool blank = !error && is_blank(buf_slice(&title));
+    if (!error && !blank && !config.dir) {
         error = folder_name(buf_slice(&title), &dir);
         config.dir = (const char *)dir.ptr;
     }
     int code = error ? call_failed(cli, error, NULL) : 0;
-    if (!code && is_blank(buf_slice(&title)))
+    if (blank)
         code = cli_misused(cli, "a new report needs a title");
     if (!code)
         code = person_name(cli, &name, &config.name);
