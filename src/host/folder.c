@@ -226,7 +226,8 @@ int file_read(int dir, const char *name, struct file_text *out, const char **why
 }
 
 /* A read lease is granted only where nobody writes (fcntl(2), F_SETLEASE). Who opens the file for
-   writing in that moment waits for us, and we are told by a signal, which must be a harmless one. */
+   writing in that moment waits for us, and we are told by a signal, which must be a harmless one.
+ */
 bool file_is_written(int dir, const char *name)
 {
     int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -64,8 +64,9 @@ int folder_open(int root, const char *path, bool make, int *dir, const char **na
  * RAPPORT_PERMISSION, RAPPORT_NOMEM. Clear with file_text_clear, also after a failure.
  */
 int file_read(int dir, const char *name, struct file_text *out, const char **why);
-/* True when some process has the file open for writing, so that what it writes next would be lost with
-   the file. False when that cannot be told: another user's file, or a file system without leases. */
+/* True when some process has the file open for writing, so that what it writes next would be lost
+   with the file. False when that cannot be told: another user's file, or a file system without
+   leases. */
 bool file_is_written(int dir, const char *name);
 /* Frees the text. */
 void file_text_clear(struct file_text *f);
