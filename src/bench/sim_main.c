@@ -1,5 +1,4 @@
-/* sim_main.c - rapport-sim: one simulated run, one JSON line; see CONTRACT names in
- * docs/architecture.md. */
+/* sim_main.c - rapport-sim: one simulated run, one JSON line; exit 1 when an invariant broke. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

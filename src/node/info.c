@@ -149,14 +149,6 @@ enum {
     DESCRIBE_MOST = 256
 };
 
-static const struct epoch_keys *epoch_of(const struct rapport_node *n, const struct delta *d)
-{
-    for (size_t i = 0; i < n->n_epochs; i++)
-        if (memcmp(n->epochs[i].id, d->epoch, EPOCH_ID_BYTES) == 0)
-            return &n->epochs[i];
-    return NULL;
-}
-
 static void tell_history(struct rapport_node *n, const struct delta *d,
                          const struct report_change *c,
                          void (*each)(void *, const struct rapport_history *), void *user)
@@ -185,7 +177,7 @@ int rapport_node_describe(struct rapport_node *n, const uint8_t *bytes, size_t l
     struct report_change *changes = malloc(DESCRIBE_MOST * sizeof *changes);
     struct buf plain = BUF_INIT;
     int error = d && changes ? delta_decode(slice_of(bytes, len), n->report_id, d) : RAPPORT_NOMEM;
-    const struct epoch_keys *epoch = error ? NULL : epoch_of(n, d);
+    const struct epoch_keys *epoch = error ? NULL : node_epoch(n, d->epoch);
     if (!error)
         error = epoch ? delta_open(d, epoch, &plain) : RAPPORT_NOKEY;
     int count =

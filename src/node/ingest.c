@@ -150,10 +150,7 @@ const struct recent *recent_find(const struct rapport_node *n, const uint8_t log
 void delta_apply(struct rapport_node *n, const struct delta *d)
 {
     const struct log *log = log_find(&n->logs, d->log);
-    const struct epoch_keys *epoch = NULL;
-    for (size_t i = 0; i < n->n_epochs && !epoch; i++)
-        if (memcmp(n->epochs[i].id, d->epoch, EPOCH_ID_BYTES) == 0)
-            epoch = &n->epochs[i];
+    const struct epoch_keys *epoch = node_epoch(n, d->epoch);
     if (!log || !epoch)
         return;
     struct buf plain = BUF_INIT;

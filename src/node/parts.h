@@ -65,6 +65,8 @@ void start_row(struct rapport_node *n, const struct load_row *row);
 void start_end(struct rapport_node *n, int error);
 /* The report's identity becomes known: sets up the log set. */
 void node_set_report(struct rapport_node *n, const uint8_t report_id[REPORT_ID_BYTES]);
+/* The epoch with this id, or NULL. */
+const struct epoch_keys *node_epoch(const struct rapport_node *n, const uint8_t id[EPOCH_ID_BYTES]);
 /* Adds an epoch (a repeated one is ignored). Returns 0, RAPPORT_NOMEM or RAPPORT_LIMIT. */
 int node_add_epoch(struct rapport_node *n, const uint8_t secret[EPOCH_SECRET_BYTES]);
 /* Writes epochs, report id and peers as records of this step's batch. */

@@ -23,6 +23,14 @@ void node_set_report(struct rapport_node *n, const uint8_t report_id[REPORT_ID_B
     n->has_report = true;
 }
 
+const struct epoch_keys *node_epoch(const struct rapport_node *n, const uint8_t id[EPOCH_ID_BYTES])
+{
+    for (size_t i = 0; i < n->n_epochs; i++)
+        if (memcmp(n->epochs[i].id, id, EPOCH_ID_BYTES) == 0)
+            return &n->epochs[i];
+    return NULL;
+}
+
 int node_add_epoch(struct rapport_node *n, const uint8_t secret[EPOCH_SECRET_BYTES])
 {
     for (size_t i = 0; i < n->n_epochs; i++)

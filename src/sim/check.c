@@ -23,17 +23,10 @@ bool all_equal(struct world *w)
 
 static char *text_of(struct world *w, uint32_t peer, const uint8_t id[16], size_t *len)
 {
-    char *text = NULL;
-    int error = RAPPORT_AGAIN;
-    for (int tries = 0; error == RAPPORT_AGAIN && tries < 3; tries++) {
-        error = rapport_node_note_text(w->peers[peer].node, id, &text, len);
-        struct rapport_event e = {.kind = RAPPORT_EVENT_TIMEOUT};
-        if (error == RAPPORT_AGAIN)
-            peer_step(w, peer, &e);
-    }
-    if (error)
-        broken(w, "peer %u cannot show a note: %s", peer, rapport_strerror(error));
-    return error ? NULL : text;
+    char *text = peer_text(w, peer, id, len);
+    if (!text)
+        broken(w, "peer %u cannot show a note", peer);
+    return text;
 }
 
 static void count_chars(struct world *w, struct slice text, uint8_t *seen)

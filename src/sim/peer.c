@@ -114,6 +114,19 @@ int peer_step(struct world *w, uint32_t peer, struct rapport_event *e)
     return error;
 }
 
+char *peer_text(struct world *w, uint32_t peer, const uint8_t note[16], size_t *len)
+{
+    char *text = NULL;
+    int error = RAPPORT_AGAIN;
+    for (int tries = 0; error == RAPPORT_AGAIN && tries < 3; tries++) {
+        error = rapport_node_note_text(w->peers[peer].node, note, &text, len);
+        struct rapport_event e = {.kind = RAPPORT_EVENT_TIMEOUT};
+        if (error == RAPPORT_AGAIN)
+            peer_step(w, peer, &e);
+    }
+    return error ? NULL : text;
+}
+
 void peer_timer(struct world *w, uint32_t peer)
 {
     struct peer *p = &w->peers[peer];

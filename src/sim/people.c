@@ -85,21 +85,6 @@ static void begin_note(struct world *w, uint32_t peer)
         memcpy(p->notes[p->n_notes++], id, sizeof id);
 }
 
-/* The text of a note as this peer sees it, or NULL when it has none. */
-static char *text_of(struct world *w, uint32_t peer, const uint8_t note[16], size_t *len)
-{
-    char *text = NULL;
-    int error = RAPPORT_AGAIN;
-    for (int tries = 0; error == RAPPORT_AGAIN && tries < 3; tries++) {
-        error = rapport_node_note_text(w->peers[peer].node, note, &text, len);
-        if (error == RAPPORT_AGAIN) {
-            struct rapport_event e = {.kind = RAPPORT_EVENT_TIMEOUT};
-            peer_step(w, peer, &e);
-        }
-    }
-    return error ? NULL : text;
-}
-
 static void mark_deleted(struct world *w, struct slice gone)
 {
     for (size_t at = 0; at < gone.len;) {
@@ -175,7 +160,7 @@ static void sample(struct world *w, uint32_t peer)
 static void edit_text(struct world *w, uint32_t peer, const uint8_t *note)
 {
     size_t len = 0;
-    char *text = text_of(w, peer, note, &len);
+    char *text = peer_text(w, peer, note, &len);
     if (!text)
         return; /* not here yet */
     uint64_t what = draw(w, 20);

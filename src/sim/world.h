@@ -162,6 +162,8 @@ int peer_step(struct world *w, uint32_t peer, struct rapport_event *e);
 void peer_start(struct world *w, uint32_t peer);
 /* Ends a peer's process; power: unsynced sectors are at risk. */
 void peer_stop(struct world *w, uint32_t peer, bool power);
+/* The text of a note as this peer has it (free() it), or NULL when it has none. */
+char *peer_text(struct world *w, uint32_t peer, const uint8_t note[16], size_t *len);
 /* Fires the peer's timer when it is due, and arms it again. */
 void peer_timer(struct world *w, uint32_t peer);
 /* The disk's answer to a sync. */
