@@ -50,12 +50,14 @@ struct rapport_address {
     uint32_t scope; /* interface index of an IPv6 link-local address, else 0 */
 };
 
-enum rapport_source {      /* where an address came from */
+enum rapport_source {      /* where an address came from, the most trusted first */
     RAPPORT_SOURCE_STATIC, /* the person typed it */
     RAPPORT_SOURCE_TICKET,
     RAPPORT_SOURCE_REMEMBERED, /* a session was made there before */
-    RAPPORT_SOURCE_PEER,       /* a peer said that it listens there */
-    RAPPORT_SOURCE_INBOUND,    /* it connected to us */
+    RAPPORT_SOURCE_LAN,        /* an announcement with a tag of ours (mDNS) */
+    RAPPORT_SOURCE_PEER,       /* the peer itself, or another one with its signature, said so */
+    RAPPORT_SOURCE_TAILNET, /* the tailnet lists this machine; whether we run there is not known */
+    RAPPORT_SOURCE_INBOUND, /* it connected to us */
 };
 
 /* ---- events ---- */
@@ -64,19 +66,24 @@ enum rapport_event_kind {
     RAPPORT_EVENT_TIMEOUT, /* the deadline has come; harmless at any time */
     RAPPORT_EVENT_ONLINE,  /* sockets exist: dial remembered peers; `listen` says where we listen */
     RAPPORT_EVENT_OFFLINE, /* close all sessions with BYE, dial nobody */
-    RAPPORT_EVENT_CONNECTED,    /* conn, dial (0: inbound), address */
-    RAPPORT_EVENT_DIAL_FAILED,  /* dial, error */
-    RAPPORT_EVENT_RECEIVED,     /* conn, bytes */
-    RAPPORT_EVENT_CLOSED,       /* conn, error */
-    RAPPORT_EVENT_DRAINED,      /* conn: fewer than RAPPORT_LOW_WATER bytes wait to be sent */
-    RAPPORT_EVENT_WRITTEN,      /* store */
-    RAPPORT_EVENT_STORED,       /* store: this batch and all before it */
-    RAPPORT_EVENT_STORE_FAILED, /* store, error */
-    RAPPORT_EVENT_LOADED_ROW,   /* load, row */
-    RAPPORT_EVENT_LOADED_END,   /* load, error */
-    RAPPORT_EVENT_CANDIDATE,    /* address, source */
-    RAPPORT_EVENT_EDIT,         /* edit */
-    RAPPORT_EVENT_FLUSH,        /* seal what was typed and save the cache now */
+    RAPPORT_EVENT_CONNECTED,      /* conn, dial (0: inbound), address */
+    RAPPORT_EVENT_DIAL_FAILED,    /* dial, error */
+    RAPPORT_EVENT_RECEIVED,       /* conn, bytes */
+    RAPPORT_EVENT_CLOSED,         /* conn, error */
+    RAPPORT_EVENT_DRAINED,        /* conn: fewer than RAPPORT_LOW_WATER bytes wait to be sent */
+    RAPPORT_EVENT_WRITTEN,        /* store */
+    RAPPORT_EVENT_STORED,         /* store: this batch and all before it */
+    RAPPORT_EVENT_STORE_FAILED,   /* store, error */
+    RAPPORT_EVENT_LOADED_ROW,     /* load, row */
+    RAPPORT_EVENT_LOADED_END,     /* load, error */
+    RAPPORT_EVENT_CANDIDATE,      /* address, source, who: fresh reason to believe that somebody is
+                                   there; dialled at once unless connected */
+    RAPPORT_EVENT_CANDIDATE_LOST, /* address, source: that source sees it no more. Ends no session
+                                   */
+    RAPPORT_EVENT_MOVED,          /* the machine woke up or its links changed: every session must
+                                     prove itself within 2 s, everybody else is dialled at once */
+    RAPPORT_EVENT_EDIT,           /* edit */
+    RAPPORT_EVENT_FLUSH,          /* seal what was typed and save the cache now */
 };
 
 enum {
@@ -129,6 +136,8 @@ struct rapport_event {
     size_t len;
     struct rapport_address address;
     enum rapport_source source;
+    uint64_t who; /* CANDIDATE: equal for all addresses of what the source takes for one machine, so
+                     that they are raced as one (RFC 8305); 0 unknown */
     const struct rapport_address *listen;
     size_t n_listen;
     const struct load_row *row;
@@ -138,11 +147,15 @@ struct rapport_event {
 /* ---- effects ---- */
 
 enum rapport_effect_kind {
-    RAPPORT_EFFECT_SEND,  /* conn, bytes */
-    RAPPORT_EFFECT_CLOSE, /* conn; no CLOSED event follows */
-    RAPPORT_EFFECT_DIAL,  /* dial, address: answered by CONNECTED or DIAL_FAILED */
-    RAPPORT_EFFECT_STORE, /* store, batch: answered by WRITTEN and STORED, or STORE_FAILED */
-    RAPPORT_EFFECT_LOAD,  /* load, request: answered by LOADED_ROW for each row, then LOADED_END */
+    RAPPORT_EFFECT_SEND,   /* conn, bytes */
+    RAPPORT_EFFECT_CLOSE,  /* conn; no CLOSED event follows */
+    RAPPORT_EFFECT_DIAL,   /* dial, address: answered by CONNECTED or DIAL_FAILED */
+    RAPPORT_EFFECT_CANCEL, /* dial: not wanted any more; no answer follows */
+    RAPPORT_EFFECT_TRIED,  /* address, source, error: how a candidate of LAN or TAILNET turned out.
+                              0: a member answered; RAPPORT_AUTH or REFUSED: somebody else did; else
+                              why no connection came about */
+    RAPPORT_EFFECT_STORE,  /* store, batch: answered by WRITTEN and STORED, or STORE_FAILED */
+    RAPPORT_EFFECT_LOAD,   /* load, request: answered by LOADED_ROW for each row, then LOADED_END */
     RAPPORT_EFFECT_CHANGED, /* note: its text, path, title or trash state changed; its text is
                                loaded */
     RAPPORT_EFFECT_JOINED,  /* the ticket was redeemed: the report exists now and has an id; or a
@@ -208,6 +221,38 @@ uint64_t rapport_node_unsaved(const struct rapport_node *node);
 /* Events of this device's log that no peer has said to have on his disk, connected or not; rather
  * too many than too few after a crash. */
 uint64_t rapport_node_unsent(const struct rapport_node *node);
+
+/* ---- being found on a LAN ---- */
+
+enum {
+    RAPPORT_TAG_BYTES = 8,
+    RAPPORT_TAGS = 4,
+    RAPPORT_SALT_BYTES = 8,
+    RAPPORT_LABEL_BYTES = 16,
+    RAPPORT_TAG_EPOCH_S = 900
+};
+
+/* What an announcement on a LAN holds: random names, and blinded tags that only members (and who
+   holds a ticket) recognise. tag = BLAKE2b-64(key, salt || epoch || label || port), epoch =
+   floor(unix / 900). A tag is a hint: identity is the key that answers. */
+struct rapport_beacon {
+    uint8_t salt[RAPPORT_SALT_BYTES];
+    uint8_t label[RAPPORT_LABEL_BYTES];
+    uint16_t port;
+    uint8_t tags[RAPPORT_TAGS][RAPPORT_TAG_BYTES];
+};
+
+/* Writes the tags of this node for salt, label and port at this wall clock, into the first slots:
+   newest epoch, open invites of ours, epoch before. Returns how many (0 while nothing is known to
+   be found by); the others the caller fills with random bytes. */
+size_t rapport_node_tags(const struct rapport_node *node, uint64_t wall_ms,
+                         struct rapport_beacon *beacon);
+/* True when one of the beacon's tags is one of this report's (of the ticket's invite, for a
+   joiner), in this tag epoch or the one before or after. */
+bool rapport_node_knows_beacon(const struct rapport_node *node, uint64_t wall_ms,
+                               const struct rapport_beacon *beacon);
+/* True once somebody else is, or is invited to be, a member: only then a tailnet is asked. */
+bool rapport_node_has_company(const struct rapport_node *node);
 
 /* ---- reading ---- */
 

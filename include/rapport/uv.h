@@ -48,6 +48,9 @@ struct rapport_uv_config {
     rapport_time_ms (*deadline)(void *user);
     /* One line about a connection, safe for a terminal, valid for the call. May be NULL. */
     void (*trace)(void *user, const char *line);
+    /* The node that is driven, for reading its tags and peers; needed by rapport_uv_discover only,
+       else NULL. */
+    struct rapport_node *(*node)(void *user);
 };
 
 /* Milliseconds on a clock that never goes back and that counts time asleep. */
@@ -82,7 +85,7 @@ void rapport_uv_online(struct rapport_uv *uv);
    how many there are. */
 size_t rapport_uv_listening(const struct rapport_uv *uv, struct rapport_address *out, size_t most);
 
-/* Carries out SEND, CLOSE or DIAL; other kinds, and connections that are gone, are ignored. */
+/* Carries out SEND, CLOSE, DIAL, CANCEL or TRIED; other kinds, and connections that are gone, are ignored. */
 void rapport_uv_effect(struct rapport_uv *uv, const struct rapport_effect *effect);
 
 /* To be called when someone else has stepped the node: asks for the deadline again. */
@@ -93,6 +96,33 @@ void rapport_uv_wake(struct rapport_uv *uv);
    up in the pool, and again every minute until it is found. Returns 0, RAPPORT_MALFORMED,
    RAPPORT_LIMIT or RAPPORT_NOMEM. */
 int rapport_uv_peer(struct rapport_uv *uv, const char *text);
+
+/* ---- finding friends without addresses ---- */
+
+enum rapport_uv_lan {
+    RAPPORT_UV_LAN_OFF,
+    RAPPORT_UV_LAN_PASSIVE, /* listens and asks, is not found itself */
+    RAPPORT_UV_LAN_ON,
+};
+
+enum rapport_uv_tailnet {
+    RAPPORT_UV_TAILNET_OFF,
+    RAPPORT_UV_TAILNET_OWN, /* machines of the same user, and tagged ones */
+    RAPPORT_UV_TAILNET_ON,  /* all that are online, and those shared in */
+};
+
+/* Strings are copied; NULL means the default that is named. */
+struct rapport_uv_discovery {
+    enum rapport_uv_lan lan;
+    enum rapport_uv_tailnet tailnet;
+    const char *tailscaled;  /* path of its socket: $TS_SOCKET, else the platform's */
+    const char *tailnet_tag; /* probe only machines with it, "tag:notes": all */
+};
+
+/* Starts to look for friends, and to be found, on LANs (multicast DNS) and the tailnet; config.node
+   must be set. To be called once, after rapport_uv_listen. Returns 0, RAPPORT_INVALID, RAPPORT_NOMEM
+   or RAPPORT_IO; that there is no LAN or no tailscaled is no failure. */
+int rapport_uv_discover(struct rapport_uv *uv, const struct rapport_uv_discovery *what);
 
 /* Connections that are open or being opened. */
 size_t rapport_uv_n_conns(const struct rapport_uv *uv);

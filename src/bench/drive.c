@@ -89,6 +89,8 @@ static void carry_out(struct drive *d, const struct rapport_effect *effect)
         return;
     case RAPPORT_EFFECT_CLOSE:
     case RAPPORT_EFFECT_DIAL:
+    case RAPPORT_EFFECT_CANCEL:
+    case RAPPORT_EFFECT_TRIED:
         rapport_uv_effect(d->uv, effect);
         return;
     case RAPPORT_EFFECT_STORE:

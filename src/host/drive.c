@@ -397,6 +397,8 @@ static void carry_out(struct host *h, const struct rapport_effect *effect)
     case RAPPORT_EFFECT_SEND:
     case RAPPORT_EFFECT_CLOSE:
     case RAPPORT_EFFECT_DIAL:
+    case RAPPORT_EFFECT_CANCEL:
+    case RAPPORT_EFFECT_TRIED:
         if (h->hooked && h->hooks.network)
             h->hooks.network(h->hooks.user, effect);
         return;

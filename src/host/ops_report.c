@@ -240,8 +240,12 @@ static const char *source_name(enum rapport_source source)
         return "ticket";
     case RAPPORT_SOURCE_REMEMBERED:
         return "remembered";
+    case RAPPORT_SOURCE_LAN:
+        return "lan";
     case RAPPORT_SOURCE_PEER:
         return "peer";
+    case RAPPORT_SOURCE_TAILNET:
+        return "tailnet";
     case RAPPORT_SOURCE_INBOUND:
         return "inbound";
     }

@@ -92,6 +92,8 @@ static void carry_out(struct rapport_uv_node *n, const struct rapport_effect *ef
     case RAPPORT_EFFECT_SEND:
     case RAPPORT_EFFECT_CLOSE:
     case RAPPORT_EFFECT_DIAL:
+    case RAPPORT_EFFECT_CANCEL:
+    case RAPPORT_EFFECT_TRIED:
         rapport_uv_effect(n->uv, effect);
         return;
     case RAPPORT_EFFECT_STORE:

@@ -239,6 +239,9 @@ static int dispatch(struct rapport_node *n, const struct rapport_event *e)
         return 0;
     case RAPPORT_EVENT_CANDIDATE:
         return candidate_add(n, &e->address, e->source) ? 0 : RAPPORT_LIMIT;
+    case RAPPORT_EVENT_CANDIDATE_LOST:
+    case RAPPORT_EVENT_MOVED:
+        return 0;
     case RAPPORT_EVENT_EDIT:
         return node_edit(n, e->edit);
     case RAPPORT_EVENT_FLUSH:

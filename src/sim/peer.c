@@ -81,6 +81,8 @@ static void do_effect(struct world *w, uint32_t peer, const struct rapport_effec
     case RAPPORT_EFFECT_REFUSED:
         broken(w, "peer %u was refused with a good ticket: %s", peer, rapport_strerror(e->error));
         break;
+    case RAPPORT_EFFECT_CANCEL:
+    case RAPPORT_EFFECT_TRIED:
     case RAPPORT_EFFECT_CHANGED:
         break;
     }

@@ -134,6 +134,9 @@ static void carry_out(const struct rapport_effect *e)
     case RAPPORT_EFFECT_DIAL:
         fuzz.dials[fuzz.n_dials++ % 16] = e->dial;
         return;
+    case RAPPORT_EFFECT_CANCEL:
+    case RAPPORT_EFFECT_TRIED:
+        return;
     case RAPPORT_EFFECT_STORE:
         if (fuzz.store_waits && fuzz.n_waiting < MOST_WAITING) {
             fuzz.waiting[fuzz.n_waiting].id = e->store;

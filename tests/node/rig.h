@@ -373,6 +373,8 @@ static inline void rig_effect(int side, const struct rapport_effect *e)
             rig_answer_load(side, &load);
         }
         return;
+    case RAPPORT_EFFECT_CANCEL:
+    case RAPPORT_EFFECT_TRIED:
     case RAPPORT_EFFECT_CHANGED:
         return;
     case RAPPORT_EFFECT_JOINED:
