@@ -85,7 +85,8 @@ void rapport_uv_online(struct rapport_uv *uv);
    how many there are. */
 size_t rapport_uv_listening(const struct rapport_uv *uv, struct rapport_address *out, size_t most);
 
-/* Carries out SEND, CLOSE, DIAL, CANCEL or TRIED; other kinds, and connections that are gone, are ignored. */
+/* Carries out SEND, CLOSE, DIAL, CANCEL or TRIED; other kinds, and connections that are gone, are
+ * ignored. */
 void rapport_uv_effect(struct rapport_uv *uv, const struct rapport_effect *effect);
 
 /* To be called when someone else has stepped the node: asks for the deadline again. */
@@ -120,8 +121,8 @@ struct rapport_uv_discovery {
 };
 
 /* Starts to look for friends, and to be found, on LANs (multicast DNS) and the tailnet; config.node
-   must be set. To be called once, after rapport_uv_listen. Returns 0, RAPPORT_INVALID, RAPPORT_NOMEM
-   or RAPPORT_IO; that there is no LAN or no tailscaled is no failure. */
+   must be set. To be called once, after rapport_uv_listen. Returns 0, RAPPORT_INVALID,
+   RAPPORT_NOMEM or RAPPORT_IO; that there is no LAN or no tailscaled is no failure. */
 int rapport_uv_discover(struct rapport_uv *uv, const struct rapport_uv_discovery *what);
 
 /* Connections that are open or being opened. */

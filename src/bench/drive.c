@@ -198,7 +198,7 @@ static void on_synced(void *user, uint64_t id, int error)
 
 int drive_online(struct drive *d, uv_loop_t *loop)
 {
-    struct rapport_uv_config config = {loop, d, on_step, on_deadline, NULL};
+    struct rapport_uv_config config = {loop, d, on_step, on_deadline, NULL, NULL};
     syncer_init(&d->syncer, loop, d->store);
     d->syncer.user = d;
     d->syncer.synced = on_synced;

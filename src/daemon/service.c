@@ -175,6 +175,12 @@ static rapport_time_ms on_deadline(void *user)
     return host_deadline(r->host);
 }
 
+static struct rapport_node *on_node(void *user)
+{
+    const struct service *r = user;
+    return host_node(r->host);
+}
+
 static void on_network(void *user, const struct rapport_effect *effect)
 {
     struct service *r = user;
@@ -286,7 +292,7 @@ static int set_name(struct service *r)
 
 static int start(struct service *r, const struct service_config *c, struct buf *why)
 {
-    struct rapport_uv_config uv = {c->loop, r, on_step, on_deadline, on_trace};
+    struct rapport_uv_config uv = {c->loop, r, on_step, on_deadline, on_trace, on_node};
     int error = set_name(r);
     error = error ? error : rapport_uv_create(&uv, &r->uv);
     if (error)

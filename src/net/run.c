@@ -144,6 +144,12 @@ static rapport_time_ms on_deadline(void *user)
     return rapport_node_deadline(n->node);
 }
 
+static struct rapport_node *on_node(void *user)
+{
+    const struct rapport_uv_node *n = user;
+    return n->node;
+}
+
 static void on_trace(void *user, const char *line)
 {
     const struct rapport_uv_node *n = user;
@@ -193,7 +199,7 @@ int rapport_uv_run_node(const struct rapport_uv_node_config *config, struct rapp
     if (!error)
         error = create_node(n);
     if (!error) {
-        struct rapport_uv_config uv = {config->loop, n, on_step, on_deadline, on_trace};
+        struct rapport_uv_config uv = {config->loop, n, on_step, on_deadline, on_trace, on_node};
         error = rapport_uv_create(&uv, &n->uv);
     }
     if (error) {
