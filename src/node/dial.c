@@ -82,7 +82,8 @@ void candidate_failed(struct rapport_node *n, struct candidate *c, int error)
 static bool device_is_linked(const struct rapport_node *n, const struct candidate *c)
 {
     for (const struct link *l = n->links; c->has_device && l; l = l->next)
-        if (l->has_device && memcmp(l->device, c->device, sizeof l->device) == 0)
+        if (l->has_device && memcmp(l->device, c->device, sizeof l->device) == 0 &&
+            (link_is_proven(l) || !l->ready))
             return true;
     return false;
 }
@@ -99,6 +100,37 @@ static void dial(struct rapport_node *n, struct candidate *c)
         return;
     c->dial = e->effect.dial = ++n->last_dial;
     e->effect.address = c->address;
+}
+
+static void dial_cancel(struct rapport_node *n, struct candidate *c)
+{
+    struct node_effect *e = c->dial ? effect_push(n, RAPPORT_EFFECT_CANCEL) : NULL;
+    if (e)
+        e->effect.dial = c->dial;
+    c->dial = 0;
+}
+
+void dials_cancel_to(struct rapport_node *n, const uint8_t device[ID_BYTES])
+{
+    for (size_t i = 0; i < n->n_candidates; i++) {
+        struct candidate *c = n->candidates[i];
+        if (c->has_device && memcmp(c->device, device, sizeof c->device) == 0)
+            dial_cancel(n, c);
+    }
+}
+
+void candidate_lost(struct rapport_node *n, const struct rapport_event *event)
+{
+    for (size_t i = 0; i < n->n_candidates; i++) {
+        struct candidate *c = n->candidates[i];
+        if (c->source != event->source || c->has_device || c->conn ||
+            !same_address(&c->address, &event->address))
+            continue;
+        dial_cancel(n, c);
+        free(c);
+        n->candidates[i] = n->candidates[--n->n_candidates];
+        return;
+    }
 }
 
 void dials_forget(struct rapport_node *n)

@@ -87,7 +87,7 @@ void link_open(struct rapport_node *n, const struct rapport_event *e)
     struct candidate *c = e->dial ? candidate_of_dial(n, e->dial) : NULL;
     /* Before the roster is loaded nobody can be told from anybody. */
     bool may = n->online && !n->damaged && n_links < RAPPORT_MOST_LINKS &&
-               (e->dial || n->phase == PHASE_READY);
+               (e->dial ? c != NULL : n->phase == PHASE_READY);
     struct link *l = may ? calloc(1, sizeof *l) : NULL;
     if (!l) {
         push_close(n, e->conn);
@@ -185,7 +185,7 @@ void link_receive(struct rapport_node *n, const struct rapport_event *e)
 static bool is_due(const struct rapport_node *n, const struct link *l)
 {
     rapport_time_ms at = session_deadline(l->session);
-    return at <= n->now || at == SESSION_NEVER;
+    return at <= n->now || at == SESSION_NEVER || l->asks;
 }
 
 void links_tick(struct rapport_node *n)
@@ -196,10 +196,30 @@ void links_tick(struct rapport_node *n)
         if (l->join_by && l->join_by <= n->now) {
             link_end(n, l, BYE_TIMEOUT, RAPPORT_TIMEOUT);
         } else if (is_due(n, l)) {
+            l->asks = false;
             session_tick(l->session, n->now);
             link_pump(n, l);
         }
     }
+}
+
+void links_moved(struct rapport_node *n)
+{
+    for (struct link *l = n->links; l; l = l->next) {
+        session_probe(l->session, n->now, NODE_PROVE_MS);
+        l->asks = true;
+    }
+    for (size_t i = 0; i < n->n_candidates; i++) {
+        n->candidates[i]->failures = 0;
+        n->candidates[i]->next_try = n->now;
+    }
+}
+
+bool link_is_proven(const struct link *l)
+{
+    struct session_stats stats;
+    session_stats(l->session, &stats);
+    return l->ready && !stats.proving;
 }
 
 static rapport_time_ms earlier(rapport_time_ms a, rapport_time_ms b)

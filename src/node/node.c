@@ -240,7 +240,10 @@ static int dispatch(struct rapport_node *n, const struct rapport_event *e)
     case RAPPORT_EVENT_CANDIDATE:
         return candidate_add(n, &e->address, e->source) ? 0 : RAPPORT_LIMIT;
     case RAPPORT_EVENT_CANDIDATE_LOST:
+        candidate_lost(n, e);
+        return 0;
     case RAPPORT_EVENT_MOVED:
+        links_moved(n);
         return 0;
     case RAPPORT_EVENT_EDIT:
         return node_edit(n, e->edit);

@@ -32,6 +32,7 @@ enum {
     NODE_DIGEST_MS = 500, /* a new digest is told to peers when nothing changed for so long */
     NODE_DIAL_FIRST_MS = 1000,
     NODE_DIAL_MOST_MS = 30000,
+    NODE_PROVE_MS = 2000,        /* after MOVED: what has not been heard from by then is dead */
     NODE_LOAD_BYTES = 64 * 1024, /* of one load of deltas: about one message */
     NODE_JOIN_MS = 5000,         /* from the handshake to JOIN */
     NODE_WELCOME_MS = 30000,     /* from JOIN to WELCOME */
@@ -97,6 +98,7 @@ enum link_role {
 struct link {
     uint32_t conn;
     bool dialler, ready; /* ready: HELLO said, in the books */
+    bool asks;           /* its session has a ping to send */
     enum link_role role;
     struct session *session;
     struct candidate *candidate; /* NULL: inbound and not remembered */

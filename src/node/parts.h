@@ -129,6 +129,10 @@ void notes_tell_changed(struct rapport_node *n);
 
 /* links.c */
 
+/* MOVED: every session is asked for a sign of life, everybody else is dialled at once. */
+void links_moved(struct rapport_node *n);
+/* In the books, and not doubted since the machine last moved. */
+bool link_is_proven(const struct link *l);
 /* CONNECTED: a session begins. */
 void link_open(struct rapport_node *n, const struct rapport_event *e);
 /* RECEIVED: bytes for a session. */
@@ -191,6 +195,10 @@ struct candidate *candidate_add(struct rapport_node *n, const struct rapport_add
 struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial);
 /* A dial or connection ended: sets the backoff. */
 void candidate_failed(struct rapport_node *n, struct candidate *c, int error);
+/* CANDIDATE_LOST: a candidate of that source that never turned out to be a friend goes. */
+void candidate_lost(struct rapport_node *n, const struct rapport_event *event);
+/* This device is connected: other dials to it are not wanted any more. */
+void dials_cancel_to(struct rapport_node *n, const uint8_t device[ID_BYTES]);
 /* Forgets the dials under way; their answers may come or not. */
 void dials_forget(struct rapport_node *n);
 /* Dials who is due. */

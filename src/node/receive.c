@@ -10,7 +10,7 @@
 #include <sodium/utils.h>
 #include <stdlib.h>
 
-static void link_name(struct link *l, const struct member *m)
+static void link_name(struct rapport_node *n, struct link *l, const struct member *m)
 {
     memcpy(l->device, m->device, sizeof l->device);
     l->has_device = true;
@@ -18,6 +18,7 @@ static void link_name(struct link *l, const struct member *m)
         memcpy(l->candidate->device, m->device, sizeof l->candidate->device);
         l->candidate->has_device = true;
     }
+    dials_cancel_to(n, m->device);
 }
 
 /* Before anything of the report has come, as after a crash right behind WELCOME, the roster is
@@ -43,7 +44,7 @@ static bool key_is_welcome(struct rapport_node *n, struct link *l, const struct 
         return true;
     if (!m || m->removed)
         return false;
-    link_name(l, m);
+    link_name(n, l, m);
     return true;
 }
 
@@ -408,7 +409,7 @@ bool link_welcome(struct rapport_node *n, struct link *l)
     buf_clear(&card);
     buf_wipe(&out);
     free(w);
-    link_name(l, m);
+    link_name(n, l, m);
     l->role = LINK_MEMBER;
     struct node_effect *e = effect_push(n, RAPPORT_EFFECT_JOINED);
     if (e)

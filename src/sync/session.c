@@ -273,6 +273,8 @@ static void measure(struct session *s, const struct message_ping *pong)
         return;
     s->stats.rtt_ms = (uint32_t)(s->now_ms - s->ping_ms);
     s->stats.rtt_known = true;
+    s->stats.proving = false;
+    session_heard(s);
 }
 
 /* Decodes the next message that is for the caller. Returns 1, 0 when there is none, or an error. */
@@ -352,9 +354,35 @@ bool session_next(struct session *s, struct session_event *out)
 
 void session_heard(struct session *s)
 {
-    s->n_misses = 0;
     s->stats.last_received_ms = s->now_ms;
+    if (s->stats.proving && s->now_ms < s->probe_ms + SESSION_STALE_MS)
+        return;
+    s->stats.proving = false;
+    s->n_misses = 0;
     s->timer_ms = s->now_ms + SESSION_IDLE_MS + (s->dialler ? 0 : SESSION_LISTENER_MS);
+}
+
+static void ask_for_ping(struct session *s)
+{
+    s->n_misses++;
+    s->n_pings++;
+    s->ping_ms = s->now_ms;
+    s->due.ping = true;
+}
+
+void session_probe(struct session *s, uint64_t now_ms, uint64_t within_ms)
+{
+    if (s->error)
+        return;
+    s->now_ms = now_ms;
+    if (s->state != SESSION_OPEN) {
+        s->timer_ms = s->timer_ms < now_ms + within_ms ? s->timer_ms : now_ms + within_ms;
+        return;
+    }
+    s->stats.proving = true;
+    s->probe_ms = now_ms;
+    s->timer_ms = now_ms + within_ms;
+    ask_for_ping(s);
 }
 
 int session_tick(struct session *s, uint64_t now_ms)
@@ -364,13 +392,10 @@ int session_tick(struct session *s, uint64_t now_ms)
     s->now_ms = now_ms;
     if (now_ms < s->timer_ms)
         return 0;
-    if (s->state != SESSION_OPEN || s->n_misses == SESSION_PINGS)
+    if (s->state != SESSION_OPEN || s->stats.proving || s->n_misses >= SESSION_PINGS)
         return session_fail(s, RAPPORT_TIMEOUT);
-    s->n_misses++;
-    s->n_pings++;
-    s->ping_ms = now_ms;
     s->timer_ms = now_ms + SESSION_IDLE_MS;
-    s->due.ping = true;
+    ask_for_ping(s);
     return 0;
 }
 

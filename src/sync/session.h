@@ -32,6 +32,7 @@ enum {
     SESSION_IDLE_MS = 6000,           /* without a frame from the peer: ping */
     SESSION_LISTENER_MS = 500,        /* a listener waits longer, so that one ping serves both */
     SESSION_PINGS = 2,                /* unanswered, each given SESSION_IDLE_MS: dead */
+    SESSION_STALE_MS = 300,           /* after session_probe a frame may have waited here for us */
     SESSION_MOST_HELD = 2 * FRAME_MOST_SEALED, /* bytes taken while KEY waits for accept */
     SESSION_MOST_SEEN = 4096,                  /* dials remembered against replay */
     SESSION_SEEN_BYTES = 16,                   /* of a dialler's ephemeral key */
@@ -88,6 +89,7 @@ struct session_stats {
     bool ready;
     uint32_t rtt_ms; /* of the last answered ping; meaningless while !rtt_known */
     bool rtt_known;
+    bool proving; /* session_probe was called and nothing has shown since that the peer is there */
     uint64_t last_received_ms; /* when the last authentic frame came; creation before that */
     uint64_t bytes_in, bytes_out, frames_in, frames_out; /* on the wire, headers included */
 };
@@ -138,6 +140,11 @@ size_t session_queued(const struct session *s);
    RAPPORT_TIMEOUT, or the error that stuck. Late calls count as one: after hours of sleep the peer
    still gets its pings. */
 int session_tick(struct session *s, uint64_t now_ms);
+
+/* The machine slept or moved, so what was heard before proves nothing: asks for a ping, and the
+   session ends with RAPPORT_TIMEOUT unless its pong, or any frame later than SESSION_STALE_MS,
+   comes within `within_ms`. A handshake under way has that long to end. */
+void session_probe(struct session *s, uint64_t now_ms, uint64_t within_ms);
 
 /* When session_tick has something to do; SESSION_NEVER once failed. */
 uint64_t session_deadline(const struct session *s);

@@ -56,6 +56,7 @@ struct session {
     uint64_t timer_ms;
     uint64_t ping_ms, n_pings; /* when the newest went out, and its number */
     unsigned n_misses;         /* pings since the last frame */
+    uint64_t probe_ms;         /* stats.proving: since when */
 
     struct session_due due;
     struct session_stats stats;

@@ -24,6 +24,12 @@ def hash_of(n, use, a, b=b""):
     return h.digest()
 
 
+def keyed(n, use, key, message, framed=True):
+    h = hashlib.blake2b(digest_size=n, key=key, person=use.encode().ljust(16, b"\0"))
+    h.update((len(message).to_bytes(8, "big") if framed else b"") + message)
+    return h.digest()
+
+
 def read(b, at):
     """One value of the kinds that deltas use: (value, offset behind it)."""
     tag = b[at]
@@ -115,6 +121,10 @@ rows, end = read(have, 0)
 check("have vector", (len(rows), end, rows[0][1], rows[1][1]), (2, len(have), 5, 300))
 h = hashlib.blake2b(b"".join(r[0] + r[1].to_bytes(8, "big") for r in rows), digest_size=16, person=b"rapport have".ljust(16, b"\0"))
 check("have digest", h.hexdigest() in page, True)
+
+beacon = bytes(range(8)) + (1675500000 // 900).to_bytes(8, "big") + bytes(range(16, 32)) + (7171).to_bytes(2, "big")
+tag = keyed(8, "rapport tag", keyed(32, "rapport discover", b"\7" * 32, b""), beacon, framed=False)
+check("tag", re.search(r"tag `([0-9a-f]{16})`", page)[1], tag.hex())
 
 tests = "".join(open(os.path.join(TOP, "tests/log", f), encoding="utf-8").read() for f in os.listdir(os.path.join(TOP, "tests/log")) if f.endswith(".c"))
 section = page[page.index("### 2.8"):]
