@@ -56,8 +56,9 @@ struct mdns_link {
     uint32_t id; /* the caller's, not 0 */
     uint32_t ifindex;
     uint8_t family; /* 4 or 6 */
-    struct rapport_address
-        own[MDNS_MOST_OWN]; /* of this interface, of both families; port ignored */
+    /* Of this interface, of both families, the link-local one first; port ignored. */
+    struct rapport_address own[MDNS_MOST_OWN];
+    uint8_t prefix[MDNS_MOST_OWN]; /* bits of each one's network: who is on the link is in one */
     size_t n_own;
 };
 
