@@ -22,6 +22,7 @@
 
 enum {
     RAPPORT_UV_PORT = 7171,      /* tried first where no port is named */
+    RAPPORT_UV_PORTS = 8,        /* tried from there on, before a free one */
     RAPPORT_UV_MOST_LISTEN = 8,  /* sockets that listen */
     RAPPORT_UV_MOST_CONNS = 128, /* connections at once, those being dialled or closed included */
     RAPPORT_UV_MOST_YOUNG = 32,  /* accepted within the last RAPPORT_UV_YOUNG_MS */
@@ -67,13 +68,13 @@ void rapport_uv_close(struct rapport_uv *uv, void (*closed)(void *user), void *u
 
 /*
  * Listens on n addresses; a port of 0 takes a free one. With n 0: on every address of the machine,
- * IPv6 and IPv4, at `port`, where that is taken at RAPPORT_UV_PORT, and where that is taken too at
- * a free one. Then gives ONLINE from the loop, now and whenever the machine's addresses change: its
- * `listen` has, for a socket on every address, the unspecified address with the port, then the
- * machine's own addresses, IPv6 first, no link-local ones, and loopback only where there is no
- * other. All or nothing: on failure nothing listens that did not before. Returns 0, RAPPORT_EXISTS
- * (address in use), RAPPORT_NOTFOUND (no such address here), RAPPORT_PERMISSION, RAPPORT_LIMIT or
- * RAPPORT_IO.
+ * IPv6 and IPv4, at `port`, where that is taken at RAPPORT_UV_PORT or one of the seven after it,
+ * and where all are taken at a free one. Then gives ONLINE from the loop, now and whenever the
+ * machine's addresses change: its `listen` has, for a socket on every address, the unspecified
+ * address with the port, then the machine's own addresses, IPv6 first, no link-local ones, and
+ * loopback only where there is no other. All or nothing: on failure nothing listens that did not
+ * before. Returns 0, RAPPORT_EXISTS (address in use), RAPPORT_NOTFOUND (no such address here),
+ * RAPPORT_PERMISSION, RAPPORT_LIMIT or RAPPORT_IO.
  */
 int rapport_uv_listen(struct rapport_uv *uv, const struct rapport_address *addresses, size_t n,
                       uint16_t port);

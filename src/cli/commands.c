@@ -117,11 +117,11 @@ static const struct option up_options[] = {
     {.name = "lan",
      .kind = OPTION_CHOICE,
      .value = "on|off|passive",
-     .help = "look for friends on the local network (a later version does)"},
+     .help = "look for friends on the local network, and be found there; passive: only look"},
     {.name = "tailnet",
      .kind = OPTION_CHOICE,
      .value = "on|own|off",
-     .help = "look for friends on the tailnet (a later version does)"},
+     .help = "look for friends on the tailnet; own: only machines of the same user"},
     {.name = "detach", .kind = OPTION_FLAG, .help = "go to the background once it listens"},
     END_OPTION,
 };

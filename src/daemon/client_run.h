@@ -39,12 +39,16 @@ struct daemon_config {
     size_t n_listen;
     const char *const *peers; /* static peers: numeric or by name, port optional; of every folder */
     size_t n_peers;
-    enum daemon_lan lan; /* taken and kept for later: nothing is looked for yet, and one line */
-    enum daemon_tailnet tailnet; /* says so where something else than off is asked for */
-    bool detach;                 /* daemon_run: go to the background when everything listens */
-    bool quiet;                  /* only failures are said */
-    bool verbose;                /* connections are said too */
-    const char *version;         /* for daemon.ping; may be NULL */
+    /* DEFAULT: $RAPPORT_LAN and $RAPPORT_TAILNET, else on. */
+    enum daemon_lan lan;
+    enum daemon_tailnet tailnet;
+    /* tailscaled's socket, and the tag that a machine must have to be asked; "": the default, NULL:
+       $RAPPORT_TAILSCALED and $RAPPORT_TAILNET_TAG, else the default. */
+    const char *tailscaled, *tailnet_tag;
+    bool detach;         /* daemon_run: go to the background when everything listens */
+    bool quiet;          /* only failures are said */
+    bool verbose;        /* connections are said too */
+    const char *version; /* for daemon.ping; may be NULL */
 };
 
 /*

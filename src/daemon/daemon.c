@@ -67,7 +67,9 @@ static int open_service(struct daemon *d, const char *dir, const struct daemon_c
                         struct served *s, struct buf *why)
 {
     struct rapport_address listen[DAEMON_MOST_ADDRESSES];
+    struct rapport_uv_discovery discovery;
     int error = daemon_addresses(net->listen, net->n_listen, listen, why);
+    error = error ? error : daemon_discovery(net, &discovery, why);
     if (error)
         return error;
     /* The ports that the person named are the first folder's; others take free ones. */
@@ -80,6 +82,7 @@ static int open_service(struct daemon *d, const char *dir, const struct daemon_c
         .n_listen = net->n_listen,
         .peers = net->peers,
         .n_peers = net->n_peers,
+        .discovery = &discovery,
         .verbose = d->config->verbose,
         .user = d,
         .line = on_line,
@@ -245,19 +248,6 @@ static int serve_all(struct daemon *d, char *const *dirs, struct buf *why)
     return error;
 }
 
-static void say_not_yet(const struct daemon_config *c)
-{
-    bool lan = c->lan == DAEMON_LAN_ON || c->lan == DAEMON_LAN_PASSIVE;
-    bool tailnet = c->tailnet == DAEMON_TAILNET_ON || c->tailnet == DAEMON_TAILNET_OWN;
-    if ((lan || tailnet) && !c->quiet)
-        (void)fprintf(stderr,
-                      "rapport: nothing is looked for on the %s yet: friends are found by "
-                      "ticket, --peer and where they were before\n",
-                      lan && tailnet ? "LAN and tailnet"
-                      : lan          ? "LAN"
-                                     : "tailnet");
-}
-
 /* Two were started at once and the other was faster: it takes the folders, once it listens. */
 static bool hand_over_late(struct daemon *d, char *const *dirs, int *code)
 {
@@ -303,6 +293,7 @@ static int check_config(const struct daemon_config *c, struct buf *why)
 {
     struct rapport_address listen[DAEMON_MOST_ADDRESSES];
     struct address_parts parts;
+    struct rapport_uv_discovery discovery;
     if (c->n_dirs == 0 || c->n_dirs > DAEMON_MOST_REPORTS || c->n_listen > DAEMON_MOST_ADDRESSES ||
         c->n_peers > DAEMON_MOST_ADDRESSES) {
         buf_printf(why, "at most %d folders, %d addresses and %d peers", DAEMON_MOST_REPORTS,
@@ -315,7 +306,8 @@ static int check_config(const struct daemon_config *c, struct buf *why)
                        c->peers[i], RAPPORT_UV_PORT, RAPPORT_UV_PORT);
             return RAPPORT_MALFORMED;
         }
-    return daemon_addresses(c->listen, c->n_listen, listen, why);
+    int error = daemon_addresses(c->listen, c->n_listen, listen, why);
+    return error ? error : daemon_discovery(c, &discovery, why);
 }
 
 static int absolute_dirs(const struct daemon_config *c, char **dirs, struct buf *why)
@@ -347,7 +339,6 @@ static int start(struct daemon *d, char *const *dirs)
     config.dirs = (const char *const *)dirs;
     if (daemon_hand_over(&config, &code))
         return code;
-    say_not_yet(&config);
     if (config.detach && !detach(&outcome, d->home, &code))
         return code;
     return run(d, dirs, &outcome);

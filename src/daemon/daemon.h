@@ -59,6 +59,21 @@ struct served *daemon_find(struct daemon *d, const char *dir);
 int daemon_addresses(const char *const *texts, size_t n, struct rapport_address *out,
                      struct buf *why);
 
+/* ---- discovery.c ---- */
+
+/* Where friends are looked for. The strings are the configuration's or the environment's. Returns
+   0, or RAPPORT_INVALID with a sentence for a word of the environment that is none. */
+int daemon_discovery(const struct daemon_config *config, struct rapport_uv_discovery *out,
+                     struct buf *why);
+/* "on", "off" and so on. */
+const char *daemon_lan_word(enum rapport_uv_lan lan);
+/* As above. */
+const char *daemon_tailnet_word(enum rapport_uv_tailnet tailnet);
+/* Reads such a word. Returns 0 or RAPPORT_INVALID. */
+int daemon_read_lan(const char *word, enum daemon_lan *out);
+/* As above. */
+int daemon_read_tailnet(const char *word, enum daemon_tailnet *out);
+
 /* ---- daemon_ops.c ---- */
 
 /* One request of a client has come in whole: answers it, now or later. */

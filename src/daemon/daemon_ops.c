@@ -160,6 +160,20 @@ static void open_with(struct daemon *d, struct control_client *client, const cha
     buf_clear(&why);
 }
 
+/* Without the words: as the daemon's own environment says. */
+static int read_ways(const struct pack_request *request, struct daemon_config *net)
+{
+    char *lan = NULL, *tailnet = NULL;
+    int error = 0;
+    if (pack_text(request, "lan", &lan))
+        error = daemon_read_lan(lan, &net->lan);
+    if (!error && pack_text(request, "tailnet", &tailnet))
+        error = daemon_read_tailnet(tailnet, &net->tailnet);
+    free(lan);
+    free(tailnet);
+    return error;
+}
+
 static void open_one(struct daemon *d, struct control_client *client,
                      const struct pack_request *request)
 {
@@ -168,14 +182,23 @@ static void open_one(struct daemon *d, struct control_client *client,
     bool well = pack_text(request, "dir", &dir) && dir[0] == '/';
     well = well && pack_texts(request, "listen", listen, &n_listen);
     well = well && pack_texts(request, "peers", peers, &n_peers);
-    const struct daemon_config net = {.listen = (const char *const *)listen,
-                                      .n_listen = n_listen,
-                                      .peers = (const char *const *)peers,
-                                      .n_peers = n_peers};
+    struct daemon_config net = {.listen = (const char *const *)listen,
+                                .n_listen = n_listen,
+                                .peers = (const char *const *)peers,
+                                .n_peers = n_peers};
+    char *tailscaled = NULL, *tag = NULL;
+    (void)pack_text(request, "tailscaled", &tailscaled);
+    (void)pack_text(request, "tailnet_tag", &tag);
+    net.tailscaled = tailscaled;
+    net.tailnet_tag = tag;
     if (!well)
         fail(client, RAPPORT_INVALID, "daemon.open wants an absolute dir, and lists of addresses");
+    else if (read_ways(request, &net))
+        fail(client, RAPPORT_INVALID, "lan takes on, off or passive, tailnet on, own or off");
     else
         open_with(d, client, dir, &net);
+    free(tailscaled);
+    free(tag);
     pack_free_texts(listen, n_listen);
     pack_free_texts(peers, n_peers);
     free(dir);

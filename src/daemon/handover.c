@@ -21,15 +21,20 @@ static void put_texts(struct buf *b, const char *key, const char *const *texts, 
         mp_put_cstr(b, texts[i]);
 }
 
-static void put_open(struct buf *b, const struct daemon_config *c, const char *dir)
+static void put_open(struct buf *b, const struct daemon_config *c,
+                     const struct rapport_uv_discovery *d, const char *dir)
 {
     mp_put_array(b, 2);
     mp_put_cstr(b, "daemon.open");
-    mp_put_map(b, 3);
+    mp_put_map(b, 7);
     mp_put_cstr(b, "dir");
     mp_put_bin(b, dir, strlen(dir));
     put_texts(b, "listen", c->listen, c->n_listen);
     put_texts(b, "peers", c->peers, c->n_peers);
+    pack_put_str(b, "lan", daemon_lan_word(d->lan));
+    pack_put_str(b, "tailnet", daemon_tailnet_word(d->tailnet));
+    pack_put_str(b, "tailscaled", d->tailscaled ? d->tailscaled : "");
+    pack_put_str(b, "tailnet_tag", d->tailnet_tag ? d->tailnet_tag : "");
 }
 
 static void say(const char *dir, const char *text, uint64_t pid)
@@ -78,8 +83,12 @@ static int hand_one(const struct daemon_config *c, struct client *client, const 
                     bool *ends)
 {
     struct buf request = BUF_INIT, reply = BUF_INIT;
-    put_open(&request, c, dir);
-    int error = buf_error(&request);
+    struct rapport_uv_discovery discovery;
+    int error = daemon_discovery(c, &discovery, NULL);
+    if (!error) {
+        put_open(&request, c, &discovery, dir);
+        error = buf_error(&request);
+    }
     if (!error)
         error = client_call(client, NULL, buf_slice(&request), 0, &reply);
     int code = error ? 1 : say_reply(c, dir, buf_slice(&reply), ends);

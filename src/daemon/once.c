@@ -105,7 +105,9 @@ static int start(struct run *run, struct buf *why)
     struct rapport_address listen[DAEMON_MOST_ADDRESSES];
     if (c->n_listen > DAEMON_MOST_ADDRESSES || c->n_peers > DAEMON_MOST_ADDRESSES)
         return RAPPORT_LIMIT;
+    struct rapport_uv_discovery discovery;
     int error = daemon_addresses(c->listen, c->n_listen, listen, why);
+    error = error ? error : daemon_discovery(c, &discovery, why);
     const struct service_config config = {
         .loop = &run->loop,
         .host = run->once->host,
@@ -113,6 +115,7 @@ static int start(struct run *run, struct buf *why)
         .n_listen = c->n_listen,
         .peers = c->peers,
         .n_peers = c->n_peers,
+        .discovery = &discovery,
         .verbose = c->verbose,
         .user = run,
         .line = on_line,

@@ -134,6 +134,8 @@ static void on_after(uv_timer_t *timer)
 
 void service_touch(struct service *r)
 {
+    if (r->uv && !r->closing)
+        rapport_uv_wake(r->uv);
     if (r->after_armed || r->closing || !r->has_after)
         return;
     r->after_armed = true;
@@ -213,6 +215,12 @@ static char *port_path(const struct service *r)
     return (char *)buf_detach(&path, &len);
 }
 
+/* A free one that stays would tell on every network whose machine it is. */
+static bool is_kept(long port)
+{
+    return port >= RAPPORT_UV_PORT && port < RAPPORT_UV_PORT + RAPPORT_UV_PORTS;
+}
+
 static uint16_t read_port(const struct service *r)
 {
     char *path = port_path(r), text[8] = "";
@@ -222,7 +230,7 @@ static uint16_t read_port(const struct service *r)
     if (fd >= 0)
         close(fd);
     free(path);
-    return port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
+    return is_kept(port) ? (uint16_t)port : 0;
 }
 
 /* Best effort: without it another port is taken, and friends are told. */
@@ -261,7 +269,8 @@ static int listen_on(struct service *r, const struct service_config *c, struct b
     /* That the machine has no such address is no report that was not found. */
     if (error == RAPPORT_NOTFOUND)
         error = RAPPORT_IO;
-    if (!error && !c->n_listen && rapport_uv_listening(r->uv, &at, 1) && at.port != port)
+    if (!error && !c->n_listen && rapport_uv_listening(r->uv, &at, 1) && at.port != port &&
+        is_kept(at.port))
         write_port(r, at.port);
     return error;
 }
@@ -290,6 +299,23 @@ static int set_name(struct service *r)
     return 0;
 }
 
+static int add_peers(struct service *r, const struct service_config *c, struct buf *why)
+{
+    int error = 0;
+    for (size_t i = 0; i < c->n_peers && !error; i++) {
+        error = rapport_uv_peer(r->uv, c->peers[i]);
+        if (error != RAPPORT_MALFORMED)
+            continue;
+        error = RAPPORT_INVALID; /* the person's slip, as an address to listen on is */
+        if (why)
+            buf_printf(why,
+                       "%s: no address to dial; write laptop:7171, 192.0.2.1:7171 or "
+                       "[2001:db8::1]:7171",
+                       c->peers[i]);
+    }
+    return error;
+}
+
 static int start(struct service *r, const struct service_config *c, struct buf *why)
 {
     struct rapport_uv_config uv = {c->loop, r, on_step, on_deadline, on_trace, on_node};
@@ -305,18 +331,8 @@ static int start(struct service *r, const struct service_config *c, struct buf *
     r->watching = true;
     service_settle(r);
     error = error ? error : listen_on(r, c, why);
-    for (size_t i = 0; i < c->n_peers && !error; i++) {
-        error = rapport_uv_peer(r->uv, c->peers[i]);
-        if (error == RAPPORT_MALFORMED) {
-            error = RAPPORT_INVALID; /* the person's slip, as an address to listen on is */
-            if (why)
-                buf_printf(why,
-                           "%s: no address to dial; write laptop:7171, 192.0.2.1:7171 or "
-                           "[2001:db8::1]:7171",
-                           c->peers[i]);
-        }
-    }
-    return error;
+    error = error ? error : add_peers(r, c, why);
+    return error || !c->discovery ? error : rapport_uv_discover(r->uv, c->discovery);
 }
 
 static void ignore_closed(void *user, int error)

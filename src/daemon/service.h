@@ -29,6 +29,7 @@ struct service_config {
     size_t n_listen;
     const char *const *peers;
     size_t n_peers;
+    const struct rapport_uv_discovery *discovery; /* NULL: friends are not looked for */
     bool verbose;
     void *user;
     /* A line for the person, safe for a terminal. */

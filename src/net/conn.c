@@ -174,6 +174,25 @@ void conn_send(struct conn *c, const uint8_t *bytes, size_t len)
         enqueue(c, bytes + taken, len - taken);
 }
 
+static bool is_bound_here(const struct conn *c)
+{
+    struct sockaddr_storage name;
+    struct rapport_address own;
+    int len = sizeof name;
+    if (uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&name, &len) ||
+        address_of_sockaddr((struct sockaddr *)&name, &own))
+        return true; /* it breaks by itself */
+    return address_is_loopback(&own) || links_holder(links_now(c->uv->links), &own) != NULL;
+}
+
+void conns_check_bound(struct rapport_uv *uv)
+{
+    for (size_t i = 0; i < uv->n_conns; i++)
+        if (uv->conns[i]->state == CONN_OPEN && !uv->conns[i]->owes_closed &&
+            !is_bound_here(uv->conns[i]))
+            break_later(uv->conns[i], RAPPORT_UNREACHABLE);
+}
+
 /* ---- receiving ---- */
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)

@@ -20,6 +20,16 @@ static void give_failed(struct rapport_uv *uv, uint32_t dial, int error)
     uv_give(uv, &event);
 }
 
+void dial_cancel(struct rapport_uv *uv, uint32_t dial)
+{
+    for (size_t i = 0; i < uv->n_conns; i++)
+        if (uv->conns[i]->state == CONN_DIALLING && uv->conns[i]->dial == dial)
+            conn_destroy(uv->conns[i]);
+    for (size_t i = 0; i < uv->n_failed; i++)
+        if (uv->failed[i].dial == dial)
+            uv->failed[i] = uv->failed[--uv->n_failed];
+}
+
 void dial_settle(struct rapport_uv *uv)
 {
     /* Giving one may make the node dial again, and that may fail at once: those wait a turn. */
@@ -89,6 +99,7 @@ void dial_begin(struct rapport_uv *uv, const struct rapport_effect *effect)
         fail_later(uv, effect->dial, dial_error(error));
         return;
     }
-    uint64_t limit = interfaces_near(address) ? RAPPORT_UV_CONNECT_NEAR_MS : RAPPORT_UV_CONNECT_MS;
+    uint64_t limit = interfaces_near(links_now(uv->links), address) ? RAPPORT_UV_CONNECT_NEAR_MS
+                                                                    : RAPPORT_UV_CONNECT_MS;
     (void)uv_timer_start(&c->timer, on_too_long, limit, 0);
 }

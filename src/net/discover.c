@@ -1,6 +1,181 @@
-/* discover.c - see discover.h. */
-#include "net/discover.h"
+/*
+ * discover.c - between the driver and those who find friends without addresses: what LAN and
+ * tailnet find becomes CANDIDATE and CANDIDATE_LOST, given from the loop; who is connected is told
+ * back to them. See discover.h and rapport_uv_discover.
+ *
+ * They may find something at any time, also within an effect, so it is queued. The queue is
+ * bounded: whoever is beyond it is found again with his next announcement.
+ */
+#include <stdlib.h>
+
 #include "net/net.h"
+
+enum {
+    DISCOVER_MOST_FOUND = 256, /* that wait to be given */
+    DISCOVER_LOOK_MS = 200,    /* after the node was stepped: who is connected now */
+};
+
+struct found {
+    struct rapport_address address;
+    enum rapport_source source;
+    uint64_t who;
+    bool lost;
+};
+
+struct discover {
+    struct rapport_uv *uv;
+    enum rapport_uv_lan lan_mode;
+    enum rapport_uv_tailnet tailnet_mode;
+    char *tailscaled, *tailnet_tag; /* NULL: the default */
+    uv_timer_t look;
+    unsigned n_open; /* the timer, and what else has to close */
+    struct found found[DISCOVER_MOST_FOUND];
+    size_t n_found;
+    struct rapport_address connected[RAPPORT_MOST_LINKS]; /* as was told last */
+    size_t n_connected;
+};
+
+/* ---- what was found ---- */
+
+void discover_settle(struct rapport_uv *uv)
+{
+    struct discover *d = uv->discover;
+    struct found found[DISCOVER_MOST_FOUND];
+    size_t n = d ? d->n_found : 0;
+    if (!n)
+        return;
+    /* Giving one may find more: those wait a turn. */
+    memcpy(found, d->found, n * sizeof found[0]);
+    d->n_found = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct rapport_event event = {.kind = found[i].lost ? RAPPORT_EVENT_CANDIDATE_LOST
+                                                            : RAPPORT_EVENT_CANDIDATE,
+                                      .address = found[i].address,
+                                      .source = found[i].source,
+                                      .who = found[i].who};
+        uv_give(uv, &event);
+    }
+}
+
+/* ---- who is connected ---- */
+
+static bool holds(const struct rapport_address *list, size_t n, const struct rapport_address *a)
+{
+    for (size_t i = 0; i < n; i++)
+        if (address_equal(&list[i], a))
+            return true;
+    return false;
+}
+
+static void tell(struct discover *d, const struct rapport_address *address, bool connected)
+{
+    (void)d;
+    (void)address;
+    (void)connected;
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct discover *d = timer->data;
+    struct rapport_node *node = d->uv->config.node(d->uv->config.user);
+    struct rapport_address now[RAPPORT_MOST_LINKS];
+    struct rapport_peer_info peer;
+    size_t n = 0, at = 0;
+    while (rapport_node_next_peer(node, &at, &peer))
+        if (peer.state == RAPPORT_LINK_CONNECTED && n < RAPPORT_MOST_LINKS)
+            now[n++] = peer.address;
+    for (size_t i = 0; i < d->n_connected; i++)
+        if (!holds(now, n, &d->connected[i]))
+            tell(d, &d->connected[i], false);
+    for (size_t i = 0; i < n; i++)
+        if (!holds(d->connected, d->n_connected, &now[i]))
+            tell(d, &now[i], true);
+    memcpy(d->connected, now, n * sizeof now[0]);
+    d->n_connected = n;
+}
+
+void discover_touch(struct rapport_uv *uv)
+{
+    struct discover *d = uv->discover;
+    if (d && !uv->closing && !uv_is_active((uv_handle_t *)&d->look))
+        (void)uv_timer_start(&d->look, on_look, DISCOVER_LOOK_MS, 0);
+}
+
+void discover_moved(struct rapport_uv *uv, bool woke)
+{
+    (void)uv;
+    (void)woke;
+}
+
+void discover_tried(struct rapport_uv *uv, const struct rapport_effect *effect)
+{
+    (void)uv;
+    (void)effect;
+}
+
+/* ---- life ---- */
+
+static void release(struct discover *d)
+{
+    free(d->tailscaled);
+    free(d->tailnet_tag);
+    free(d);
+}
+
+static int copy(const char *from, char **out)
+{
+    *out = from ? strdup(from) : NULL;
+    return from && !*out ? RAPPORT_NOMEM : 0;
+}
+
+int rapport_uv_discover(struct rapport_uv *uv, const struct rapport_uv_discovery *what)
+{
+    if (!uv->config.node || uv->discover || uv->closing)
+        return RAPPORT_INVALID;
+    struct discover *d = calloc(1, sizeof *d);
+    if (!d)
+        return RAPPORT_NOMEM;
+    d->uv = uv;
+    d->lan_mode = what->lan;
+    d->tailnet_mode = what->tailnet;
+    int error = copy(what->tailscaled, &d->tailscaled);
+    error = error ? error : copy(what->tailnet_tag, &d->tailnet_tag);
+    if (error) {
+        release(d);
+        return error;
+    }
+    (void)uv_timer_init(uv->config.loop, &d->look);
+    d->look.data = d;
+    d->n_open = 1;
+    uv->discover = d;
+    uv->n_handles++;
+    return 0;
+}
+
+static void on_part_closed(void *user)
+{
+    struct discover *d = user;
+    struct rapport_uv *uv = d->uv;
+    if (--d->n_open)
+        return;
+    release(d);
+    uv->discover = NULL;
+    uv->n_handles--;
+    uv_release(uv);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    on_part_closed(handle->data);
+}
+
+void discover_close(struct rapport_uv *uv)
+{
+    if (uv->discover)
+        uv_close((uv_handle_t *)&uv->discover->look, on_timer_closed);
+}
+
+/* ---- asking ---- */
 
 void discover_path(const struct rapport_uv *uv, const struct rapport_address *address,
                    struct discover_path *out)
@@ -14,14 +189,15 @@ void discover_path(const struct rapport_uv *uv, const struct rapport_address *ad
     }
     if (address_is_loopback(address))
         out->kind = DISCOVER_HERE;
-    else if (out->kind == DISCOVER_ROUTED && interfaces_near(address))
+    else if (out->kind == DISCOVER_ROUTED && interfaces_near(links_now(uv->links), address))
         out->kind = DISCOVER_LAN;
 }
 
 void discover_view(const struct rapport_uv *uv, struct discover_view *out)
 {
-    (void)uv;
-    *out = (struct discover_view){.lan = RAPPORT_UV_LAN_OFF, .tailnet = RAPPORT_UV_TAILNET_OFF};
+    const struct discover *d = uv->discover;
+    *out = (struct discover_view){.lan = d ? d->lan_mode : RAPPORT_UV_LAN_OFF,
+                                  .tailnet = d ? d->tailnet_mode : RAPPORT_UV_TAILNET_OFF};
 }
 
 void discover_findings(const struct rapport_uv *uv, struct findings *f)

@@ -7,7 +7,6 @@
  * finished the handshake no longer counts, so that all friends may sit behind one /64.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "net/net.h"
 
@@ -149,11 +148,13 @@ static int open_everywhere(struct rapport_uv *uv, uint16_t port)
     return error;
 }
 
+/* A free port is the last choice, and not one to keep: a random number that stays would tell whose
+   machine it is, day after day. */
 static int open_default(struct rapport_uv *uv, uint16_t port)
 {
     int error = port ? open_everywhere(uv, port) : UV_EADDRINUSE;
-    if (error == UV_EADDRINUSE && port != RAPPORT_UV_PORT)
-        error = open_everywhere(uv, RAPPORT_UV_PORT);
+    for (uint16_t i = 0; i < RAPPORT_UV_PORTS && error == UV_EADDRINUSE; i++)
+        error = open_everywhere(uv, (uint16_t)(RAPPORT_UV_PORT + i));
     return error == UV_EADDRINUSE ? open_everywhere(uv, 0) : error;
 }
 
@@ -208,11 +209,8 @@ static void say_everywhere(struct said *s, const struct rapport_uv *uv, const st
             say(s, uv->own[i], port);
 }
 
-void listen_settle(struct rapport_uv *uv)
+static void give_online(struct rapport_uv *uv)
 {
-    if (!uv->owes_online)
-        return;
-    uv->owes_online = false;
     struct said said = {.n = 0};
     for (size_t i = 0; i < uv->n_listeners; i++)
         if (address_is_unspecified(&uv->listeners[i]->address))
@@ -224,32 +222,38 @@ void listen_settle(struct rapport_uv *uv)
     uv_give(uv, &event);
 }
 
-static int64_t time_asleep(void)
+void listen_settle(struct rapport_uv *uv)
 {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)rapport_uv_now() - ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+    bool online = uv->owes_online, moved = uv->owes_moved;
+    uv->owes_online = uv->owes_moved = false;
+    if (online)
+        give_online(uv);
+    if (moved) {
+        struct rapport_event event = {.kind = RAPPORT_EVENT_MOVED};
+        uv_give(uv, &event);
+    }
 }
 
 void rapport_uv_online(struct rapport_uv *uv)
 {
-    uv->n_own = interfaces_list(uv->own, NET_MOST_LISTEN_EVENT);
-    uv->asleep_ms = time_asleep();
+    uv->n_own = interfaces_list(links_now(uv->links), uv->own, NET_MOST_LISTEN_EVENT);
     uv->online = uv->owes_online = true;
     uv_owe(uv);
 }
 
-void listen_look(struct rapport_uv *uv)
+void listen_moved(struct rapport_uv *uv)
 {
-    if (!uv->online || uv->closing)
-        return;
-    struct rapport_address own[NET_MOST_LISTEN_EVENT];
-    size_t n = interfaces_list(own, NET_MOST_LISTEN_EVENT);
-    bool same = n == uv->n_own && time_asleep() - uv->asleep_ms < NET_SLEPT_MS;
-    for (size_t i = 0; i < n && same; i++)
-        same = address_equal(&own[i], &uv->own[i]);
-    if (same)
+    if (!uv->online)
         return;
     uv_trace(uv, "the machine's addresses changed, or it slept: peers are dialled again");
     rapport_uv_online(uv);
+    uv->owes_moved = true;
+}
+
+uint16_t listen_port(const struct rapport_uv *uv)
+{
+    for (size_t i = 0; i < uv->n_listeners; i++)
+        if (!address_is_loopback(&uv->listeners[i]->address))
+            return uv->listeners[i]->address.port;
+    return 0;
 }

@@ -16,7 +16,9 @@
 #define NET_NET_H
 
 #include "net/address.h"
+#include "net/discover.h"
 #include "net/gate.h"
+#include "net/links.h"
 
 enum {
     NET_READ_BYTES = 64 * 1024,
@@ -25,9 +27,7 @@ enum {
     NET_NOTSENT_LOWAT = 32 * 1024,
     NET_MOST_FAILED_DIALS = 256,
     NET_MOST_LISTEN_EVENT = 8, /* addresses in ONLINE */
-    NET_LOOK_MS = 5000,        /* between looks at the machine's addresses */
-    NET_SLEPT_MS = 2000,    /* the clocks that do and do not count sleep differ by more: it slept */
-    NET_RESOLVE_MS = 60000, /* until a name that was not found is looked up again */
+    NET_RESOLVE_MS = 60000,    /* until a name that was not found is looked up again */
 };
 
 enum conn_state {
@@ -61,6 +61,7 @@ struct listener {
 };
 
 struct peer;
+struct discover;
 
 struct failed_dial {
     uint32_t dial;
@@ -77,7 +78,7 @@ struct rapport_uv {
     uv_prepare_t prepare; /* asks for the deadline before each poll */
     uv_timer_t timer;     /* the deadline */
     uv_idle_t later;      /* runs while something is owed */
-    uv_timer_t look;      /* at the machine's addresses */
+    struct links *links;
     rapport_time_ms armed;
 
     struct conn *conns[RAPPORT_UV_MOST_CONNS];
@@ -89,10 +90,10 @@ struct rapport_uv {
     struct listener *listeners[RAPPORT_UV_MOST_LISTEN];
     size_t n_listeners;
     struct gate gate;
-    bool online, owes_online;
+    bool online, owes_online, owes_moved;
     struct rapport_address own[NET_MOST_LISTEN_EVENT];
     size_t n_own;
-    int64_t asleep_ms; /* what the two clocks differed by at the last look */
+    struct discover *discover; /* NULL before rapport_uv_discover */
 
     struct peer *peers[RAPPORT_UV_MOST_PEERS];
     size_t n_peers;
@@ -126,20 +127,26 @@ void conn_linger(struct conn *c);
 void conn_destroy(struct conn *c);
 /* Gives what is owed: DRAINED, CLOSED. */
 void conn_settle(struct conn *c);
+/* Breaks the connections whose own address this machine has no more: nothing comes back to it. */
+void conns_check_bound(struct rapport_uv *uv);
 
 /* ---- dial.c ---- */
 
 /* Begins the dial that the effect asks for; answered by an event, also on failure. */
 void dial_begin(struct rapport_uv *uv, const struct rapport_effect *effect);
+/* Ends a dial that is under way; no event follows. */
+void dial_cancel(struct rapport_uv *uv, uint32_t dial);
 /* Gives DIAL_FAILED for those that failed at once. */
 void dial_settle(struct rapport_uv *uv);
 
 /* ---- listen.c ---- */
 
-/* Gives ONLINE if it is owed. */
+/* Gives ONLINE and MOVED if they are owed. */
 void listen_settle(struct rapport_uv *uv);
-/* Looks whether the machine's addresses changed or it slept. */
-void listen_look(struct rapport_uv *uv);
+/* The links changed, or the machine woke up: ONLINE and MOVED are owed. */
+void listen_moved(struct rapport_uv *uv);
+/* The port where others reach us, 0 where they do not. */
+uint16_t listen_port(const struct rapport_uv *uv);
 /* Closes all listening sockets. */
 void listen_close(struct rapport_uv *uv);
 
@@ -147,9 +154,22 @@ void listen_close(struct rapport_uv *uv);
 
 /* The machine's usable addresses (port 0), IPv6 first, at most `most`; no link-local ones, loopback
    only where nothing else is. Returns how many. */
-size_t interfaces_list(struct rapport_address *out, size_t most);
+size_t interfaces_list(const struct links_list *links, struct rapport_address *out, size_t most);
 /* True when the address is on a link of this machine (or loopback, or link-local). */
-bool interfaces_near(const struct rapport_address *address);
+bool interfaces_near(const struct links_list *links, const struct rapport_address *address);
+
+/* ---- discover.c ---- */
+
+/* Gives CANDIDATE and CANDIDATE_LOST for what LAN and tailnet have found. */
+void discover_settle(struct rapport_uv *uv);
+/* The node was stepped: who is connected, or what it is found by, may have changed. */
+void discover_touch(struct rapport_uv *uv);
+/* The machine's links changed, or it woke up. */
+void discover_moved(struct rapport_uv *uv, bool woke);
+/* How a candidate of ours turned out. */
+void discover_tried(struct rapport_uv *uv, const struct rapport_effect *effect);
+/* Says goodbye; counts as one handle until it has. */
+void discover_close(struct rapport_uv *uv);
 
 /* ---- peer.c ---- */
 

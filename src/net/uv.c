@@ -2,8 +2,7 @@
  * uv.c - the driver's frame: life, deadline, what is owed.
  *
  * The deadline is asked for before each poll, so whoever steps the node from another callback of
- * the same loop need not tell. Timers of libuv do not count sleep; the look at the addresses
- * notices it.
+ * the same loop need not tell. Timers of libuv do not count sleep; net/links.h notices it.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,8 +36,10 @@ void uv_trace(struct rapport_uv *uv, const char *format, ...)
 
 void uv_give(struct rapport_uv *uv, struct rapport_event *event)
 {
-    if (!uv->closing)
-        (void)uv->config.step(uv->config.user, event);
+    if (uv->closing)
+        return;
+    (void)uv->config.step(uv->config.user, event);
+    discover_touch(uv);
 }
 
 /* ---- deadline ---- */
@@ -77,6 +78,7 @@ static void on_prepare(uv_prepare_t *prepare)
 void rapport_uv_wake(struct rapport_uv *uv)
 {
     arm(uv);
+    discover_touch(uv);
 }
 
 /* ---- owed events ---- */
@@ -87,6 +89,7 @@ static void on_later(uv_idle_t *later)
     (void)uv_idle_stop(later);
     listen_settle(uv);
     peers_settle(uv);
+    discover_settle(uv);
     dial_settle(uv);
     /* Backwards: settling may take connections out of the table. */
     for (size_t i = uv->n_conns; i-- > 0;)
@@ -105,6 +108,10 @@ void rapport_uv_effect(struct rapport_uv *uv, const struct rapport_effect *effec
     struct conn *c = uv->closing ? NULL : conn_find(uv, effect->conn);
     if (effect->kind == RAPPORT_EFFECT_DIAL && !uv->closing)
         dial_begin(uv, effect);
+    else if (effect->kind == RAPPORT_EFFECT_CANCEL && !uv->closing)
+        dial_cancel(uv, effect->dial);
+    else if (effect->kind == RAPPORT_EFFECT_TRIED && !uv->closing)
+        discover_tried(uv, effect);
     else if (effect->kind == RAPPORT_EFFECT_SEND && c)
         conn_send(c, effect->bytes, effect->len);
     else if (effect->kind == RAPPORT_EFFECT_CLOSE && c)
@@ -113,25 +120,26 @@ void rapport_uv_effect(struct rapport_uv *uv, const struct rapport_effect *effec
 
 /* ---- life ---- */
 
-static void on_look(uv_timer_t *look)
+static void on_links(void *user, bool woke)
 {
-    listen_look(look->data);
+    struct rapport_uv *uv = user;
+    if (uv->closing)
+        return;
+    conns_check_bound(uv);
+    listen_moved(uv);
+    discover_moved(uv, woke);
 }
 
-/* None of these inits can fail but for a bug; libuv gives a code all the same. */
-static int init_handles(struct rapport_uv *uv)
+/* None of these can fail but for a bug. */
+static void init_handles(struct rapport_uv *uv)
 {
     uv_loop_t *loop = uv->config.loop;
-    int error = uv_prepare_init(loop, &uv->prepare);
-    error = error ? error : uv_timer_init(loop, &uv->timer);
-    error = error ? error : uv_idle_init(loop, &uv->later);
-    error = error ? error : uv_timer_init(loop, &uv->look);
-    if (error)
-        return error;
-    uv->n_handles = 4;
-    uv->prepare.data = uv->timer.data = uv->later.data = uv->look.data = uv;
-    error = uv_prepare_start(&uv->prepare, on_prepare);
-    return error ? error : uv_timer_start(&uv->look, on_look, NET_LOOK_MS, NET_LOOK_MS);
+    (void)uv_prepare_init(loop, &uv->prepare);
+    (void)uv_timer_init(loop, &uv->timer);
+    (void)uv_idle_init(loop, &uv->later);
+    uv->n_handles = 4; /* and the links */
+    uv->prepare.data = uv->timer.data = uv->later.data = uv;
+    (void)uv_prepare_start(&uv->prepare, on_prepare);
 }
 
 int rapport_uv_create(const struct rapport_uv_config *config, struct rapport_uv **out)
@@ -141,11 +149,13 @@ int rapport_uv_create(const struct rapport_uv_config *config, struct rapport_uv 
         return RAPPORT_NOMEM;
     uv->config = *config;
     uv->armed = UINT64_MAX;
-    int error = init_handles(uv);
+    const struct links_config links = {config->loop, uv, on_links};
+    int error = links_open(&links, &uv->links);
     if (error) {
         free(uv);
-        return RAPPORT_IO;
+        return error;
     }
+    init_handles(uv);
     *out = uv;
     return 0;
 }
@@ -168,6 +178,14 @@ static void on_handle_closed(uv_handle_t *handle)
     uv_release(uv);
 }
 
+static void on_links_closed(void *user)
+{
+    struct rapport_uv *uv = user;
+    uv->links = NULL;
+    uv->n_handles--;
+    uv_release(uv);
+}
+
 void rapport_uv_close(struct rapport_uv *uv, void (*closed)(void *user), void *user)
 {
     uv->closing = true;
@@ -175,6 +193,7 @@ void rapport_uv_close(struct rapport_uv *uv, void (*closed)(void *user), void *u
     uv->closed_user = user;
     listen_close(uv);
     peers_close(uv);
+    discover_close(uv);
     for (size_t i = uv->n_conns; i-- > 0;)
         if (uv->conns[i]->state == CONN_OPEN)
             conn_linger(uv->conns[i]);
@@ -183,7 +202,7 @@ void rapport_uv_close(struct rapport_uv *uv, void (*closed)(void *user), void *u
     uv_close((uv_handle_t *)&uv->prepare, on_handle_closed);
     uv_close((uv_handle_t *)&uv->timer, on_handle_closed);
     uv_close((uv_handle_t *)&uv->later, on_handle_closed);
-    uv_close((uv_handle_t *)&uv->look, on_handle_closed);
+    links_close(uv->links, on_links_closed, uv);
 }
 
 size_t rapport_uv_n_conns(const struct rapport_uv *uv)

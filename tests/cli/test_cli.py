@@ -56,7 +56,7 @@ class Person:
         self.home, self.dir, self.name = os.path.join(work, 'home', name), os.path.join(work, name), name
         os.makedirs(self.home, 0o700)
         self.env = {k: v for k, v in os.environ.items() if k not in ('VISUAL', 'EDITOR', 'NO_COLOR')}
-        self.env.update(RAPPORT_HOME=self.home, TZ='UTC')
+        self.env.update(RAPPORT_HOME=self.home, RAPPORT_LAN='off', RAPPORT_TAILNET='off', TZ='UTC')
 
     def run(self, *words, code=0, stdin='', cwd=None, env=None):
         done = subprocess.run([RAPPORT, *words], input=stdin.encode(), capture_output=True, timeout=120,

@@ -38,6 +38,7 @@ static void make_root(void)
 {
     memcpy(root, "/tmp/rapport-daemon-XXXXXX", sizeof root);
     CHECK(mkdtemp(root) != NULL);
+    CHECK(!setenv("RAPPORT_LAN", "off", 1) && !setenv("RAPPORT_TAILNET", "off", 1));
 }
 
 static void remove_tree(const char *path)

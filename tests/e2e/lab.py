@@ -134,7 +134,8 @@ class Person:
         self.home = os.path.join(lab.path, f"home-{name.lower()}")
         self.dir = os.path.join(lab.path, name.lower())
         self.env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "LC_ALL": "C.UTF-8", "TZ": "UTC",
-                    "RAPPORT_HOME": os.path.join(self.home, "rapport")}
+                    "RAPPORT_HOME": os.path.join(self.home, "rapport"),
+                    "RAPPORT_LAN": "off", "RAPPORT_TAILNET": "off"}  # nobody else's network
         for key in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
             if key in os.environ:
                 self.env[key] = os.environ[key]
@@ -193,7 +194,7 @@ class Person:
         """Starts the daemon, listening on this person's port, and waits until it says so."""
         offset = os.path.getsize(self.log) if os.path.exists(self.log) else 0
         with open(self.log, "ab") as log:
-            p = self.start(["up", "--listen", f"127.0.0.1:{self.port}", "--lan", "off", "--tailnet", "off", *options],
+            p = self.start(["up", "--listen", f"127.0.0.1:{self.port}", *options],
                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.daemon = p
 

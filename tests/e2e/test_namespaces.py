@@ -40,8 +40,7 @@ def up(person, *addresses):
     """The daemon on all addresses of its machine, as a person starts it."""
     listen = [word for a in addresses for word in ("--listen", a)]
     with open(person.log, "ab") as log:
-        person.daemon = person.start(["up", *listen, "--lan", "off", "--tailnet", "off"],
-                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        person.daemon = person.start(["up", *listen], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     wait_for(lambda: b"listening on" in (read(person.log) or b""), 20, f"{person.name}'s daemon listens")
 
 
