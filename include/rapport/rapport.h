@@ -369,6 +369,9 @@ struct rapport_peer_info {
     rapport_time_ms next_try;    /* WAITING */
     rapport_time_ms last_heard;  /* 0 never */
     uint64_t last_heard_wall_ms; /* 0 never */
+    uint64_t since_wall_ms;      /* connected since; 0 not connected */
+    bool clock_known;            /* it has said what its wall clock shows */
+    int64_t clock_ahead_ms;      /* that less ours, network delay included */
     uint32_t rtt_ms;
     uint64_t n_unacknowledged; /* our events that it has not acknowledged */
     uint64_t n_behind;         /* events that it has announced and we lack */

@@ -95,8 +95,11 @@ void link_open(struct rapport_node *n, const struct rapport_event *e)
             candidate_failed(n, c, RAPPORT_LIMIT);
         return;
     }
-    *l = (struct link){
-        .conn = e->conn, .dialler = e->dial != 0, .candidate = c, .address = e->address};
+    *l = (struct link){.conn = e->conn,
+                       .dialler = e->dial != 0,
+                       .candidate = c,
+                       .address = e->address,
+                       .since_wall_ms = n->wall_ms};
     if (c) {
         c->dial = 0;
         c->conn = e->conn;

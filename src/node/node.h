@@ -120,7 +120,9 @@ struct link {
     uint8_t digest[16], have_digest[16], digest_told[16];
     bool digest_known;
     bool digest_due; /* what we told last is not true any more */
-    uint64_t last_heard_wall_ms;
+    uint64_t last_heard_wall_ms, since_wall_ms;
+    bool clock_known;       /* HELLO has come */
+    int64_t clock_ahead_ms; /* its wall clock less ours, as HELLO said */
     struct link *next;
 };
 

@@ -248,9 +248,19 @@ static void learn_addresses(struct rapport_node *n, struct link *l, const struct
     }
 }
 
+/* Claims may be anything: further ahead than a date can be is as good as far ahead. */
+static int64_t clock_ahead(uint64_t theirs, uint64_t ours)
+{
+    if (theirs >= ours)
+        return theirs - ours > INT64_MAX ? INT64_MAX : (int64_t)(theirs - ours);
+    return ours - theirs > INT64_MAX ? -INT64_MAX : -(int64_t)(ours - theirs);
+}
+
 static bool on_hello(struct rapport_node *n, struct link *l, const struct message_hello *m)
 {
     learn_digests(n, l, m->state, m->have);
+    l->clock_known = true;
+    l->clock_ahead_ms = clock_ahead(m->wall_ms, n->wall_ms);
     if (l->candidate) {
         l->candidate->keep = true;
         n->peers_dirty = n->cache_dirty = true;

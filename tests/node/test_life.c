@@ -198,3 +198,24 @@ TEST(node_clock, "peers whose wall clocks are days off work all the same")
     CHECK_STR(rig_text(0, 'n'), "one two three ");
     CHECK(rig_equal(0, 1));
 }
+
+TEST(node_clock_told, "how far a peer's clock is ahead of ours is known once it has said hello")
+{
+    struct rapport_peer_info p;
+    size_t at = 0;
+    rig_two(0);
+    rig_event(1, RAPPORT_EVENT_OFFLINE);
+    rig_run(3000);
+    CHECK(!rapport_node_next_peer(rig.side[0].node, &at, &p));
+    rig.side[1].clock_off_ms = -3600000;
+    rig_event(1, RAPPORT_EVENT_ONLINE);
+    uint64_t then = rig_wall(0);
+    rig_meet(0, 1);
+    rig_run(3000);
+    at = 0;
+    CHECK(rapport_node_next_peer(rig.side[0].node, &at, &p));
+    CHECK_EQ(p.state, RAPPORT_LINK_CONNECTED);
+    CHECK(p.clock_known);
+    CHECK(p.clock_ahead_ms < -3599000 && p.clock_ahead_ms > -3601000);
+    CHECK(p.since_wall_ms >= then && p.since_wall_ms <= rig_wall(0));
+}
