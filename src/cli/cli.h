@@ -97,6 +97,15 @@ void table_end(struct table *t, struct cli *cli);
 /* Writes a time (ms since 1970) in the local zone, "2023-02-04 14:30", "-" for 0. */
 const char *time_text(uint64_t wall_ms, char out[32]);
 
+/* The wall clock, ms since 1970. */
+uint64_t wall_now(void);
+
+/* Writes a span of time, rounded: "20 s", "5 min", "3 h", "2 days". */
+const char *span_text(uint64_t ms, char out[32]);
+
+/* Writes how long ago a time was: "just now", "5 min ago"; "-" for 0. */
+const char *age_text(uint64_t wall_ms, char out[32]);
+
 /* "1 note", "2 notes" */
 const char *plural(uint64_t n, const char *one, const char *many);
 

@@ -20,14 +20,10 @@ static struct slice peer_name(const msgpack_object *peer)
     return name.len ? name : slice_str("(unknown yet)");
 }
 
-/* "has everything", "lacks 12 of our events", "offers 3 more" */
+/* "has the same report", "has not acknowledged 12 of your events, sends 3 more" */
 static void put_progress(const msgpack_object *peer, struct buf *out)
 {
     uint64_t lacks = value_u64(peer, "unacknowledged"), behind = value_u64(peer, "behind");
-    if (!is_state(peer, "connected")) {
-        buf_append_slice(out, value_str(peer, "error"));
-        return;
-    }
     if (lacks)
         buf_printf(out, "has not acknowledged %llu of your events", (unsigned long long)lacks);
     if (behind)
@@ -37,28 +33,54 @@ static void put_progress(const msgpack_object *peer, struct buf *out)
                                                              : "has all that you wrote");
 }
 
+/* When it is dialled next: "; next try in 20 s". */
+static void put_next_try(const msgpack_object *peer, struct buf *out)
+{
+    uint64_t next = value_u64(peer, "next_try"), now = wall_now();
+    char text[32];
+    if (next)
+        buf_printf(out, "; next try %s%s", next > now + 1000 ? "in " : "",
+                   next > now + 1000 ? span_text(next - now, text) : "now");
+}
+
 /* ---- peers ---- */
+
+static void put_peer_row(struct table *t, const msgpack_object *peer)
+{
+    char heard[32], rtt[32] = "-";
+    struct buf progress = BUF_INIT;
+    bool connected = is_state(peer, "connected");
+    uint64_t rtt_ms = value_u64(peer, "rtt_ms");
+    if (connected) {
+        put_progress(peer, &progress);
+    } else {
+        buf_append_slice(&progress, value_str(peer, "why"));
+        put_next_try(peer, &progress);
+    }
+    if (connected && rtt_ms)
+        (void)snprintf(rtt, sizeof rtt, "%llu ms", (unsigned long long)rtt_ms);
+    table_put(t, peer_name(peer));
+    table_put(t, value_str(peer, "state"));
+    table_put(t, value_str(peer, "path_text"));
+    table_put(t, slice_str(rtt));
+    table_put(t, slice_str(age_text(value_u64(peer, "last_heard"), heard)));
+    table_put(t, value_str(peer, "address"));
+    table_put(t, value_str(peer, "source"));
+    table_put(t, buf_slice(&progress));
+    buf_clear(&progress);
+}
 
 static void show_peers(struct cli *cli, const struct reply *reply)
 {
     size_t n;
     const msgpack_object *peers = value_list(reply->map, "peers", &n);
-    static const char *const heads[] = {"NAME", "STATE", "ADDRESS", "FROM", "HEARD", "HOW FAR"};
+    static const char *const heads[] = {"NAME",  "STATE",   "PATH", "TRIP",
+                                        "HEARD", "ADDRESS", "FROM", "HOW FAR"};
     struct table t = {.n_columns = sizeof heads / sizeof heads[0]};
     for (size_t i = 0; i < t.n_columns; i++)
         table_put(&t, slice_str(heads[i]));
-    for (size_t i = 0; i < n; i++) {
-        char heard[32];
-        struct buf progress = BUF_INIT;
-        put_progress(&peers[i], &progress);
-        table_put(&t, peer_name(&peers[i]));
-        table_put(&t, value_str(&peers[i], "state"));
-        table_put(&t, value_str(&peers[i], "address"));
-        table_put(&t, value_str(&peers[i], "source"));
-        table_put(&t, slice_str(time_text(value_u64(&peers[i], "last_heard"), heard)));
-        table_put(&t, buf_slice(&progress));
-        buf_clear(&progress);
-    }
+    for (size_t i = 0; i < n; i++)
+        put_peer_row(&t, &peers[i]);
     if (n)
         table_end(&t, cli);
     else
@@ -144,66 +166,110 @@ static void put_saved(struct cli *cli, const msgpack_object *status)
         cli_print(cli, STYLE_GOOD, "everything is on this device's disk\n");
 }
 
-static void put_carried(struct cli *cli, const msgpack_object *status)
+/* What of ours is on no friend's disk, or on the way to one. */
+static void put_unsent(struct cli *cli, const msgpack_object *status)
 {
     const msgpack_object *peers = value_of(status, "peers");
-    uint64_t connected = value_u64(peers, "connected"), lacks = value_u64(peers, "unacknowledged");
-    uint64_t behind = value_u64(peers, "behind"), known = value_u64(peers, "known");
-    cli_print(cli, STYLE_PLAIN, "  friends  ");
-    if (!value_bool(status, "daemon")) {
-        cli_print(cli, STYLE_PLAIN, "nothing is running, so nothing is sent or received\n");
-        return;
-    }
-    if (connected == 0) {
-        cli_print(cli, STYLE_BAD, "nobody is connected");
-        cli_print(cli, STYLE_PLAIN, "; %llu %s known", (unsigned long long)known,
-                  plural(known, "address is", "addresses are"));
-        if (lacks && value_u64(status, "members") > 1)
-            cli_print(cli, STYLE_PLAIN, "; %llu of your events %s on no friend's disk yet",
-                      (unsigned long long)lacks, plural(lacks, "is", "are"));
-        cli_print(cli, STYLE_PLAIN, "\n");
-        return;
-    }
-    cli_print(cli, STYLE_GOOD, "%llu connected", (unsigned long long)connected);
-    if (lacks)
+    uint64_t lacks = value_u64(peers, "unacknowledged"), behind = value_u64(peers, "behind");
+    bool anybody = value_u64(peers, "connected") > 0;
+    if (lacks && anybody)
         cli_print(cli, STYLE_PLAIN, "; %llu of your events not acknowledged yet",
                   (unsigned long long)lacks);
-    else
+    else if (lacks)
+        cli_print(cli, STYLE_PLAIN, "; %llu of your events %s on no friend's disk yet",
+                  (unsigned long long)lacks, plural(lacks, "is", "are"));
+    else if (anybody)
         cli_print(cli, STYLE_PLAIN, "; all that you wrote is on a friend's disk too");
     if (behind)
         cli_print(cli, STYLE_PLAIN, "; %llu on the way here", (unsigned long long)behind);
     cli_print(cli, STYLE_PLAIN, "\n");
 }
 
-/* True for another address of a device that is connected: no news for anybody. */
-static bool is_spare(const msgpack_object *peers, size_t n, const msgpack_object *peer)
+static void put_carried(struct cli *cli, const msgpack_object *status)
 {
-    struct slice device = value_str(peer, "device");
-    for (size_t i = 0; i < n && device.len && !is_state(peer, "connected"); i++)
-        if (is_state(&peers[i], "connected") && slice_equal(value_str(&peers[i], "device"), device))
-            return true;
-    return false;
+    uint64_t connected = 0;
+    size_t n;
+    const msgpack_object *friends = value_list(status, "friends", &n);
+    for (size_t i = 0; i < n; i++)
+        connected += value_bool(&friends[i], "connected");
+    cli_print(cli, STYLE_PLAIN, "  friends  ");
+    if (!value_bool(status, "daemon")) {
+        cli_print(cli, STYLE_PLAIN, "nothing is running, so nothing is sent or received\n");
+        return;
+    }
+    if (n == 0) {
+        cli_print(cli, STYLE_PLAIN, "nobody else is in this report yet\n");
+        return;
+    }
+    if (connected == 0)
+        cli_print(cli, STYLE_BAD, "nobody is connected");
+    else if (connected < n)
+        cli_print(cli, STYLE_GOOD, "%llu of %llu connected", (unsigned long long)connected,
+                  (unsigned long long)n);
+    else
+        cli_print(cli, STYLE_GOOD, "%llu connected", (unsigned long long)connected);
+    put_unsent(cli, status);
 }
 
-static void put_peer(struct cli *cli, const msgpack_object *peer)
+static void put_connected(const msgpack_object *friend, struct buf *out)
 {
-    struct slice address = value_str(peer, "address"), state = value_str(peer, "state");
-    struct buf progress = BUF_INIT;
-    char heard[32];
-    put_progress(peer, &progress);
+    uint64_t rtt_ms = value_u64(friend, "rtt_ms");
+    buf_append_str(out, ", connected (");
+    buf_append_slice(out, value_str(friend, "path_text"));
+    if (rtt_ms)
+        buf_printf(out, ", %llu ms", (unsigned long long)rtt_ms);
+    buf_append_str(out, "), ");
+    buf_append_slice(out, value_str(friend, "address"));
+    buf_append_str(out, ": ");
+    put_progress(friend, out);
+}
+
+static void put_away(const msgpack_object *friend, struct buf *out)
+{
+    uint64_t heard = value_u64(friend, "last_heard"), known = value_u64(friend, "addresses");
+    struct slice address = value_str(friend, "address");
+    char age[32];
+    buf_append_str(out, ", not connected");
+    if (heard)
+        buf_printf(out, ", last heard %s", age_text(heard, age));
+    buf_append_str(out, ": ");
+    buf_append_slice(out, value_str(friend, "why"));
+    if (address.len)
+        buf_printf(out, " (%.*s", (int)address.len, (const char *)address.ptr);
+    if (known > 1)
+        buf_printf(out, " and %llu more", (unsigned long long)(known - 1));
+    buf_append_str(out, address.len ? ")" : "");
+    put_next_try(friend, out);
+}
+
+static void put_friend(struct cli *cli, const msgpack_object *friend)
+{
+    struct buf line = BUF_INIT;
+    buf_append_slice(&line, peer_name(friend));
+    if (value_bool(friend, "connected"))
+        put_connected(friend, &line);
+    else
+        put_away(friend, &line);
     buf_append_str(&cli->out, "           ");
-    cli_put(cli, peer_name(peer));
-    cli_print(cli, STYLE_PLAIN, ", %.*s, %.*s", (int)state.len, (const char *)state.ptr,
-              (int)address.len, (const char *)address.ptr);
-    if (progress.len) {
-        buf_append_str(&cli->out, ": ");
-        cli_put(cli, buf_slice(&progress));
-    }
-    if (!is_state(peer, "connected") && value_u64(peer, "last_heard"))
-        cli_print(cli, STYLE_PLAIN, "; last heard %s",
-                  time_text(value_u64(peer, "last_heard"), heard));
+    cli_put(cli, buf_slice(&line));
     buf_append_str(&cli->out, "\n");
-    buf_clear(&progress);
+    buf_clear(&line);
+}
+
+/* What keeps friends from being found or reached, each with what to do. */
+static void put_network(struct cli *cli, const msgpack_object *status)
+{
+    size_t n;
+    const msgpack_object *rows = value_list(status, "network", &n);
+    for (size_t i = 0; i < n; i++) {
+        struct slice todo = value_str(&rows[i], "todo");
+        cli_print(cli, i ? STYLE_PLAIN : STYLE_STRONG, "  %-9s", i ? "" : "network");
+        cli_put(cli, value_str(&rows[i], "text"));
+        if (todo.len)
+            buf_append_str(&cli->out, "\n           do: ");
+        cli_put(cli, todo);
+        buf_append_str(&cli->out, "\n");
+    }
 }
 
 /* Problems of files, and files that wait for an editor. */
@@ -224,29 +290,33 @@ static void put_files(struct cli *cli, const msgpack_object *status, const char 
 static const char *next_step(const msgpack_object *status)
 {
     const msgpack_object *peers = value_of(status, "peers");
+    size_t n_troubles;
+    (void)value_list(status, "network", &n_troubles);
     if (value_str(status, "failure").len)
         return "make room on the disk, then rapport status again";
     if (value_u64(status, "members") < 2)
         return "rapport invite, to let a friend in";
     if (!value_bool(status, "daemon"))
         return "rapport up, to carry notes to friends";
+    if (value_u64(peers, "connected") == 0 && n_troubles)
+        return "rapport doctor, to see what works and what does not";
     if (value_u64(peers, "connected") == 0)
-        return "have a friend type rapport up, or give an address: rapport up --peer ADDR";
+        return "have a friend type rapport up; rapport doctor says what works here";
     if (value_u64(status, "notes") == 0)
         return "rapport new TITLE, to write a note";
     return NULL;
 }
 
-static void show_status(struct cli *cli, const struct reply *status, const struct reply *peers)
+static void show_status(struct cli *cli, const struct reply *status)
 {
     size_t n;
-    const msgpack_object *rows = value_list(peers->map, "peers", &n);
+    const msgpack_object *friends = value_list(status->map, "friends", &n);
     put_heading(cli, status->map);
     put_saved(cli, status->map);
     put_carried(cli, status->map);
     for (size_t i = 0; i < n && value_bool(status->map, "daemon"); i++)
-        if (!is_spare(rows, n, &rows[i]))
-            put_peer(cli, &rows[i]);
+        put_friend(cli, &friends[i]);
+    put_network(cli, status->map);
     put_files(cli, status->map, "waiting", "waits");
     put_files(cli, status->map, "problems", "problem");
     const char *next = next_step(status->map);
@@ -256,23 +326,16 @@ static void show_status(struct cli *cli, const struct reply *status, const struc
 
 int verb_status(struct cli *cli)
 {
-    struct caller s;
-    struct request about = {.op = "status"}, who = {.op = "peers"};
-    struct reply status = {0}, peers = {0};
-    int code = caller_open(cli, &s);
-    if (!code)
-        code = caller_call(cli, &s, &about, &status);
-    if (!code && !cli->json)
-        code = caller_call(cli, &s, &who, &peers);
-    int closed = caller_close(cli, &s);
+    struct request about = {.op = "status"};
+    struct reply status = {0};
+    int code = call_once(cli, &about, &status);
     if (!code && cli->json)
         code = json_reply(cli, &status);
     else if (!code)
-        show_status(cli, &status, &peers);
+        show_status(cli, &status);
     /* A report that can take no more edits needs somebody. */
     if (!code && value_str(status.map, "failure").len)
         code = CLI_ATTENTION;
     reply_close(&status);
-    reply_close(&peers);
-    return code ? code : closed;
+    return code;
 }

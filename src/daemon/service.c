@@ -17,6 +17,7 @@
 #include "base/utf8.h"
 #include "daemon/service_state.h"
 #include "host/mirror.h"
+#include "net/address.h"
 
 /* ---- saying ---- */
 
@@ -148,12 +149,13 @@ void service_touch(struct service *r)
 static void keep_addresses(struct service *r, const struct rapport_event *e)
 {
     static const uint8_t zeros[16];
-    struct rapport_address own[HOST_MOST_ADDRESSES];
+    struct rapport_address own[HOST_MOST_ADDRESSES] = {{0}};
     size_t n = 0;
     for (size_t i = 0; i < e->n_listen && n < HOST_MOST_ADDRESSES; i++)
         if (memcmp(e->listen[i].bytes, zeros, sizeof zeros) != 0)
             own[n++] = e->listen[i];
     host_set_addresses(r->host, own, n);
+    r->on_network = n == e->n_listen || n == 0 || !address_is_loopback(&own[0]);
     r->is_online = true;
 }
 
@@ -279,8 +281,9 @@ static int listen_on(struct service *r, const struct service_config *c, struct b
 
 static void set_hooks(struct service *r)
 {
-    const struct host_hooks hooks = {
+    struct host_hooks hooks = {
         .user = r, .network = on_network, .sync = on_sync, .notice = on_notice};
+    ways_hooks(&hooks);
     syncer_init(&r->syncer, r->loop, host_store(r->host));
     r->syncer.user = r;
     r->syncer.synced = on_synced;

@@ -1,6 +1,6 @@
 /*
- * service_people.c - who is connected, said when it changes: one line each. Names come from peers
- * and are made safe for a terminal first.
+ * service_people.c - who is connected, said when it changes: one line each; and when who is gone was
+ * heard last. Names come from peers and are made safe for a terminal first.
  */
 #include <stdio.h>
 
@@ -26,31 +26,48 @@ static void name_of(char *out, size_t size, const char *name)
     buf_clear(&safe);
 }
 
+/* A place for somebody new: a free one, or that of whoever has been gone for longest. */
+static struct person *place(struct service *r)
+{
+    struct person *oldest = NULL;
+    if (r->n_people < SERVICE_MOST_PEOPLE)
+        return &r->people[r->n_people++];
+    for (size_t i = 0; i < r->n_people; i++) {
+        struct person *p = &r->people[i];
+        if (!p->said && !p->here && (!oldest || p->heard_ms < oldest->heard_ms))
+            oldest = p;
+    }
+    return oldest;
+}
+
 static void came(struct service *r, const struct rapport_peer_info *peer)
 {
     char text[RAPPORT_ADDRESS_TEXT];
     struct person *p = find(r, peer->device);
-    if (!p && r->n_people < SERVICE_MOST_PEOPLE) {
-        p = &r->people[r->n_people++];
+    if (!p && (p = place(r))) {
+        *p = (struct person){0};
         memcpy(p->device, peer->device, sizeof p->device);
-        p->here = false;
-        name_of(p->name, sizeof p->name, peer->name);
-        service_say(r, "%s is connected, %s", p->name, rapport_address_print(&peer->address, text));
     }
-    if (p)
-        p->here = true;
+    if (!p)
+        return;
+    p->here = true;
+    if (peer->last_heard_wall_ms > p->heard_ms)
+        p->heard_ms = peer->last_heard_wall_ms;
+    if (p->said)
+        return;
+    p->said = true;
+    name_of(p->name, sizeof p->name, peer->name);
+    service_say(r, "%s is connected, %s", p->name, rapport_address_print(&peer->address, text));
 }
 
-static void drop_those_gone(struct service *r)
+static void say_gone(struct service *r)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < r->n_people; i++) {
-        if (!r->people[i].here)
-            service_say(r, "%s is gone", r->people[i].name);
-        else
-            r->people[kept++] = r->people[i];
+        struct person *p = &r->people[i];
+        if (p->said && !p->here)
+            service_say(r, "%s is gone", p->name);
+        p->said = p->here;
     }
-    r->n_people = kept;
 }
 
 static void say_joined(struct service *r, const uint8_t device[RAPPORT_DEVICE_ID_BYTES])
@@ -76,9 +93,17 @@ void people_look(struct service *r)
     while (rapport_node_next_peer(host_node(r->host), &at, &peer))
         if (peer.state == RAPPORT_LINK_CONNECTED && peer.has_device)
             came(r, &peer);
-    drop_those_gone(r);
+    say_gone(r);
     while (host_next_joined(r->host, device)) {
         say_joined(r, device);
         waits_joined(r, device);
     }
+}
+
+uint64_t people_heard(const struct service *r, const uint8_t device[RAPPORT_DEVICE_ID_BYTES])
+{
+    for (size_t i = 0; i < r->n_people; i++)
+        if (memcmp(r->people[i].device, device, RAPPORT_DEVICE_ID_BYTES) == 0)
+            return r->people[i].heard_ms;
+    return 0;
 }

@@ -7,11 +7,12 @@
 
 #include "daemon/service.h"
 
-/* Somebody who is connected, as was said last. */
+/* Somebody who is or was connected. */
 struct person {
     uint8_t device[RAPPORT_DEVICE_ID_BYTES];
     char name[3 * HOST_MOST_NAME_BYTES + 1]; /* safe for a terminal */
-    bool here;
+    bool here, said;                         /* connected; that it was said */
+    uint64_t heard_ms;                       /* his last word, wall clock */
 };
 
 struct service {
@@ -23,6 +24,7 @@ struct service {
     uv_timer_t after;
     bool watching, after_armed, has_after, closing;
     bool is_online, said_online, is_joined;
+    bool on_network; /* the machine has an address besides loopback */
     bool said_failure, said_blind, verbose;
     struct person people[SERVICE_MOST_PEOPLE];
     size_t n_people;
@@ -47,6 +49,16 @@ void service_say(struct service *r, const char *format, ...) __attribute__((form
 
 /* Says who came and who went since the last call; who joined. */
 void people_look(struct service *r);
+/* When that friend was heard last, wall clock in ms; 0: not in the life of this process. */
+uint64_t people_heard(const struct service *r, const uint8_t device[RAPPORT_DEVICE_ID_BYTES]);
+
+/* ---- service_ways.c ---- */
+
+/* The hooks of the host about ways to friends; `hooks->user` is the service. */
+void ways_hooks(struct host_hooks *hooks);
+struct trouble_facts;
+/* How the ways to friends stand now; only while the report has its sockets. */
+void ways_facts(struct service *r, struct trouble_facts *t);
 
 /* ---- service_wait.c ---- */
 

@@ -33,6 +33,13 @@ struct host_config {
     const char *name;   /* the person's name; NULL or "": HOME/name, else the user's own */
 };
 
+/* By which path an address is reached. */
+struct host_path {
+    const char *kind; /* static: here, lan, tailnet-direct, tailnet-relayed, tailnet, static,
+                         internet; "" unknown */
+    char words[64];   /* the same for people, safe for a terminal: "tailnet, relayed by fra" */
+};
+
 /*
  * What a driver with sockets does for the host. None may call back into the host; a driver that
  * cannot send just now queues. All pointers are valid for the call only.
@@ -47,6 +54,15 @@ struct host_hooks {
     /* One line for the person, without a line end, safe for a terminal: a file refused, a disk
        full. May be NULL. */
     void (*notice)(void *user, const char *line);
+    /* By which path an address is reached from here. Reads only. May be NULL. */
+    void (*path)(void *user, const struct rapport_address *address, struct host_path *out);
+    /* When a friend who is not connected was heard last, wall clock in ms; 0 unknown. Reads only.
+       May be NULL. */
+    uint64_t (*last_heard)(void *user, const uint8_t device[RAPPORT_DEVICE_ID_BYTES]);
+    /* Calls `say` for each thing that keeps friends from being found or reached here: a sentence
+       and what to do about it, safe for a terminal. Reads only. May be NULL. */
+    void (*trouble)(void *user, void *to,
+                    void (*say)(void *to, const char *text, const char *todo));
 };
 
 /* ---- finding ---- */
@@ -119,6 +135,9 @@ void host_tick(struct host *h);
 
 /* The clock of host_deadline, ms, never goes back. */
 rapport_time_ms host_now(void);
+
+/* The wall clock, ms since 1970. */
+uint64_t host_wall(void);
 
 /* Seals and writes what was typed; offline also to the disk. Returns 0 or host_failure's code. */
 int host_flush(struct host *h);

@@ -49,10 +49,18 @@
  *           (files with a live editor), problems: [{path, why}], failure: str ("" when well),
  *           peers: {known, connected, unacknowledged: uint, behind: uint}, members: uint;
  *           unacknowledged: what the connected peer that lacks most lacks of ours, and, where none
- *           is connected, what no peer ever said to have
+ *           is connected, what no peer ever said to have; friends: [FRIEND], network: [{text,
+ *           todo}] (what keeps friends from being found or reached here)
  *   PEER    name, device (hex, "" unknown), state: waiting|dialling|handshake|connected, inbound,
- *           address: str, source: static|ticket|remembered|peer|inbound, error: str ("" none),
- *           last_heard (0 never), rtt_ms, unacknowledged, behind, converged, digest_equal
+ *           address: str, source: static|ticket|remembered|lan|peer|tailnet|inbound, error: str
+ *           ("" none), last_heard (0 never), rtt_ms, unacknowledged, behind, converged,
+ *           digest_equal, path: PATH, path_text (for people), why: str (not connected, in words;
+ *           "" connected), next_try (0: not planned), since (connected since; 0)
+ *   PATH    here|lan|tailnet-direct|tailnet-relayed|tailnet|static|internet, "" unknown
+ *   FRIEND  a member but this device: name, device, connected: bool, path: PATH and path_text
+ *           (connected), address (the best known, "" none), addresses: uint (how many are known),
+ *           rtt_ms, since, last_heard (0 never), unacknowledged, behind, digest_equal, why,
+ *           next_try
  *   TALK    id (event id, else guid), title, day, start, room, track, duration_min, speakers:
  *           [str], url, note? (id of its note, when there is one)
  *

@@ -109,6 +109,11 @@ void field_file(struct call *c, const uint8_t id[RAPPORT_NOTE_ID_BYTES]);
 /* Takes in and writes out until nothing changes any more. */
 void host_settle(struct host *h);
 
+/* ---- friends: ops_people.c ---- */
+
+/* Fields "friends" and "network" of a status. */
+void field_people(struct call *c);
+
 /* ---- schedule: ops_schedule.c ---- */
 
 struct schedule;

@@ -1,6 +1,4 @@
-/* ops_report.c - verbs on the whole report: log, status, peers, members, invite, settings, flush.
-   */
-#include <arpa/inet.h>
+/* ops_report.c - verbs on the whole report: log, status, invite, settings, flush. */
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +10,6 @@ enum {
     INVITE_MOST_USES = 255,
     INVITE_DEFAULT_S = 2 * 24 * 3600,
     LOG_MOST_LINES = 100000,
-    ADDRESS_TEXT_BYTES = 80,
 };
 
 /* ---- log ---- */
@@ -211,107 +208,7 @@ int op_status(struct call *c)
     field_problems(c, "waiting", true);
     field_problems(c, "problems", false);
     field_peer_counts(c);
-    return 0;
-}
-
-/* ---- peers and members ---- */
-
-static const char *state_name(enum rapport_link_state state)
-{
-    switch (state) {
-    case RAPPORT_LINK_WAITING:
-        return "waiting";
-    case RAPPORT_LINK_DIALLING:
-        return "dialling";
-    case RAPPORT_LINK_HANDSHAKE:
-        return "handshake";
-    case RAPPORT_LINK_CONNECTED:
-        return "connected";
-    }
-    return "";
-}
-
-static const char *source_name(enum rapport_source source)
-{
-    switch (source) {
-    case RAPPORT_SOURCE_STATIC:
-        return "static";
-    case RAPPORT_SOURCE_TICKET:
-        return "ticket";
-    case RAPPORT_SOURCE_REMEMBERED:
-        return "remembered";
-    case RAPPORT_SOURCE_LAN:
-        return "lan";
-    case RAPPORT_SOURCE_PEER:
-        return "peer";
-    case RAPPORT_SOURCE_TAILNET:
-        return "tailnet";
-    case RAPPORT_SOURCE_INBOUND:
-        return "inbound";
-    }
-    return "";
-}
-
-static void address_text(char out[ADDRESS_TEXT_BYTES], const struct rapport_address *a)
-{
-    char host[INET6_ADDRSTRLEN] = "";
-    (void)inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, host, sizeof host);
-    if (a->family == 4)
-        (void)snprintf(out, ADDRESS_TEXT_BYTES, "%s:%u", host, a->port);
-    else if (a->scope)
-        (void)snprintf(out, ADDRESS_TEXT_BYTES, "[%s%%%u]:%u", host, a->scope, a->port);
-    else
-        (void)snprintf(out, ADDRESS_TEXT_BYTES, "[%s]:%u", host, a->port);
-}
-
-static void put_peer(struct buf *b, const struct rapport_peer_info *p)
-{
-    char address[ADDRESS_TEXT_BYTES];
-    address_text(address, &p->address);
-    mp_put_map(b, 13);
-    put_str(b, "name", p->name);
-    put_id(b, "device", p->device, p->has_device ? sizeof p->device : 0);
-    put_str(b, "state", state_name(p->state));
-    put_bool(b, "inbound", p->inbound);
-    put_str(b, "address", address);
-    put_str(b, "source", source_name(p->source));
-    put_str(b, "error", p->last_error ? rapport_strerror(p->last_error) : "");
-    put_u64(b, "last_heard", p->last_heard_wall_ms);
-    put_u64(b, "rtt_ms", p->rtt_ms);
-    put_u64(b, "unacknowledged", p->n_unacknowledged);
-    put_u64(b, "behind", p->n_behind);
-    put_bool(b, "converged", p->converged);
-    put_bool(b, "digest_equal", p->digest_known && p->digest_equal);
-}
-
-int op_peers(struct call *c)
-{
-    struct rows rows = {.buf = BUF_INIT};
-    struct rapport_peer_info p;
-    size_t at = 0;
-    while (rapport_node_next_peer(c->h->node, &at, &p)) {
-        put_peer(&rows.buf, &p);
-        rows.n++;
-    }
-    field_rows(c, "peers", &rows);
-    return 0;
-}
-
-int op_members(struct call *c)
-{
-    struct rows rows = {.buf = BUF_INIT};
-    struct rapport_member_info m;
-    size_t at = 0;
-    while (rapport_node_next_member(c->h->node, &at, &m)) {
-        mp_put_map(&rows.buf, 5);
-        put_id(&rows.buf, "device", m.device, sizeof m.device);
-        put_str(&rows.buf, "name", m.name);
-        put_str(&rows.buf, "role", m.role);
-        put_bool(&rows.buf, "self", m.self);
-        put_bool(&rows.buf, "removed", m.removed);
-        rows.n++;
-    }
-    field_rows(c, "members", &rows);
+    field_people(c);
     return 0;
 }
 

@@ -112,8 +112,6 @@ struct host {
     struct mirror *mirror;
 };
 
-/* Wall clock, ms since 1970. */
-uint64_t host_wall(void);
 /* Says one line to the person: printf; made safe for a terminal here. */
 void host_say(struct host *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Sets the failure, once. `what` was being done. */

@@ -1,0 +1,106 @@
+/*
+ * service_ways.c - the ways to friends as the host asks for them: path of an address, last word of
+ * somebody who is gone, and what is in the way (daemon/trouble.h).
+ */
+#include <stdio.h>
+
+#include "daemon/service_state.h"
+#include "daemon/trouble.h"
+#include "host/people.h"
+
+static void ways_path(void *user, const struct rapport_address *address, struct host_path *out)
+{
+    const struct service *r = user;
+    struct discover_path path;
+    static const struct host_path known[] = {
+        [DISCOVER_HERE] = {"here", "this machine"},
+        [DISCOVER_LAN] = {"lan", "LAN"},
+        [DISCOVER_DIRECT] = {"tailnet-direct", "tailnet, direct"},
+        [DISCOVER_RELAYED] = {"tailnet-relayed", "tailnet, relayed"},
+        [DISCOVER_TAILNET] = {"tailnet", "tailnet"},
+        [DISCOVER_ROUTED] = {"internet", "internet"},
+    };
+    if (!r->uv)
+        return;
+    discover_path(r->uv, address, &path);
+    *out = known[path.kind];
+    if (path.kind == DISCOVER_RELAYED && path.relay[0])
+        (void)snprintf(out->words, sizeof out->words, "tailnet, relayed by %s", path.relay);
+}
+
+static uint64_t ways_heard(void *user, const uint8_t device[RAPPORT_DEVICE_ID_BYTES])
+{
+    return people_heard(user, device);
+}
+
+/* ---- what is in the way ---- */
+
+static bool is_on_lan(struct service *r, const struct rapport_peer_info *p)
+{
+    struct host_path path;
+    people_path(r->host, p, &path);
+    return strcmp(path.kind, "lan") == 0;
+}
+
+/* Announced on a LAN, and dials there end badly; but not of somebody who has just gone. */
+static bool is_unreached(const struct service *r, const struct rapport_peer_info *p,
+                         uint64_t wall_ms)
+{
+    uint64_t heard = p->has_device ? people_heard(r, p->device) : 0;
+    return p->source == RAPPORT_SOURCE_LAN && p->state != RAPPORT_LINK_CONNECTED && p->last_error &&
+           (!heard || wall_ms - heard > TROUBLE_AWAY_MS);
+}
+
+static void count_peers(struct service *r, struct trouble_facts *t)
+{
+    struct rapport_peer_info p;
+    uint64_t wall_ms = host_wall();
+    size_t at = 0;
+    while (rapport_node_next_peer(host_node(r->host), &at, &p)) {
+        if (p.state == RAPPORT_LINK_CONNECTED)
+            t->lan_connected = t->lan_connected || is_on_lan(r, &p);
+        else
+            t->n_unreached += is_unreached(r, &p, wall_ms);
+    }
+    /* One machine announces several addresses. */
+    if (t->view.n_friends && t->n_unreached > t->view.n_friends)
+        t->n_unreached = t->view.n_friends;
+}
+
+void ways_facts(struct service *r, struct trouble_facts *t)
+{
+    struct rapport_address at;
+    struct people_friend friend;
+    size_t next = 0;
+    *t = (struct trouble_facts){.now = rapport_uv_now(), .on_network = r->on_network};
+    discover_view(r->uv, &t->view);
+    while (people_next_friend(r->host, &next, &friend)) {
+        t->n_friends++;
+        t->n_connected += friend.connected;
+    }
+    count_peers(r, t);
+    if (rapport_uv_listening(r->uv, &at, 1))
+        t->port = at.port;
+}
+
+static void ways_trouble(void *user, void *to,
+                         void (*say)(void *to, const char *text, const char *todo))
+{
+    struct service *r = user;
+    struct trouble_facts facts;
+    struct findings found = {0};
+    if (!r->uv)
+        return;
+    ways_facts(r, &facts);
+    trouble_find(&facts, &found);
+    for (size_t i = 0; i < found.n; i++)
+        say(to, found.list[i].text, found.list[i].todo);
+    findings_clear(&found);
+}
+
+void ways_hooks(struct host_hooks *hooks)
+{
+    hooks->path = ways_path;
+    hooks->last_heard = ways_heard;
+    hooks->trouble = ways_trouble;
+}
