@@ -170,6 +170,7 @@ struct rapport_effect {
     const uint8_t *bytes;
     size_t len;
     struct rapport_address address;
+    enum rapport_source source;
     const struct batch *batch;
     const struct load *request;
     uint8_t note[RAPPORT_NOTE_ID_BYTES];
@@ -365,6 +366,9 @@ struct rapport_peer_info {
     const char *name; /* "" while unknown */
     struct rapport_address address;
     enum rapport_source source;
+    bool on_lan;                 /* announced on the LAN now */
+    uint32_t n_tries;            /* dials since the last session there; > 0 and on_lan: seen, but
+                                    cannot be reached */
     int last_error;              /* why the last try failed; 0 none */
     rapport_time_ms next_try;    /* WAITING */
     rapport_time_ms last_heard;  /* 0 never */

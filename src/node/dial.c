@@ -1,62 +1,25 @@
 /*
- * dial.c - whom to dial and when: the table of candidates. Addresses are hints; identity is the key
- * that answers.
+ * dial.c - whom to dial and when. The addresses stand in candidates.c.
  *
- * Backoff: 1 s, doubled up to 30 s, with up to a quarter of jitter; a candidate whose device is
- * connected, or which turned out to be ourselves, is not dialled. Remembered across starts:
- * addresses where a session was made.
+ * Addresses of one machine are a group and are raced as RFC 8305 has it: the best is dialled, the
+ * next after NODE_RACE_MS unless the first has connected and shown a friend's key, at most
+ * NODE_RACE_MOST at once; then the others are cancelled. Best: where a session was last, then IPv6
+ * on the link, IPv6, IPv4, and the tailnet, which works from everywhere and is nowhere the shortest
+ * way.
  *
- *   record "local/peers": array of [family, address bin, port, device bin 16 or empty]
+ * Backoff: 1 s, doubled, with up to a quarter of jitter, up to a bound by what speaks for the
+ * address. Known friends go first; strangers share NODE_MOST_STRANGERS half-open connections and
+ * take turns, whoever has waited longest, so made-up instances on a LAN cost friends nothing. Who
+ * is connected is not dialled, unless the connection has yet to prove itself since the machine
+ * moved.
+ *
+ * A machine that only the tailnet speaks for is tried once for each CANDIDATE; where something
+ * answers that is none of ours, the next ports up to NODE_PORT_LAST are tried too, as another
+ * report of the same person may have taken the first.
  */
 #include "node/parts.h"
 
 #include <stdlib.h>
-
-static bool same_address(const struct rapport_address *a, const struct rapport_address *b)
-{
-    size_t len = a->family == 4 ? 4 : 16;
-    return a->family == b->family && a->port == b->port && a->scope == b->scope &&
-           memcmp(a->bytes, b->bytes, len) == 0;
-}
-
-/* The one to give up for a new address: never dialled with success, not typed by the person. */
-static struct candidate *candidate_room(struct rapport_node *n)
-{
-    if (n->n_candidates < NODE_MOST_CANDIDATES) {
-        struct candidate *c = calloc(1, sizeof *c);
-        if (c)
-            n->candidates[n->n_candidates++] = c;
-        return c;
-    }
-    for (size_t i = 0; i < n->n_candidates; i++) {
-        struct candidate *c = n->candidates[i];
-        if (!c->dial && !c->conn && c->failures > 3 && c->source != RAPPORT_SOURCE_STATIC) {
-            *c = (struct candidate){0};
-            return c;
-        }
-    }
-    return NULL;
-}
-
-struct candidate *candidate_add(struct rapport_node *n, const struct rapport_address *address,
-                                enum rapport_source source)
-{
-    if ((address->family != 4 && address->family != 6) || !address->port)
-        return NULL;
-    for (size_t i = 0; i < n->n_candidates; i++)
-        if (same_address(&n->candidates[i]->address, address)) {
-            if (source < n->candidates[i]->source)
-                n->candidates[i]->source = source;
-            return n->candidates[i];
-        }
-    struct candidate *c = candidate_room(n);
-    if (!c)
-        return NULL;
-    c->address = *address;
-    c->source = source;
-    c->next_try = n->now;
-    return c;
-}
 
 struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial)
 {
@@ -66,31 +29,125 @@ struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial)
     return NULL;
 }
 
-void candidate_failed(struct rapport_node *n, struct candidate *c, int error)
+/* ---- backoff ---- */
+
+static uint64_t most_wait(const struct candidate *c)
 {
-    c->dial = 0;
-    c->last_error = error;
-    uint64_t wait = NODE_DIAL_FIRST_MS;
-    for (unsigned i = 0; i < c->failures && wait < NODE_DIAL_MOST_MS; i++)
+    if (c->source <= RAPPORT_SOURCE_TICKET)
+        return NODE_DIAL_TYPED_MS;
+    return c->on_lan ? NODE_DIAL_LAN_MS : NODE_DIAL_MOST_MS;
+}
+
+static void back_off(struct rapport_node *n, struct candidate *c)
+{
+    uint64_t wait = NODE_DIAL_FIRST_MS, most = most_wait(c);
+    for (unsigned i = 0; i < c->failures && wait < most; i++)
         wait *= 2;
-    if (wait > NODE_DIAL_MOST_MS)
-        wait = NODE_DIAL_MOST_MS;
+    wait = wait < most ? wait : most;
     c->failures++;
     c->next_try = n->now + wait + rng_below(&n->rng, wait / 4 + 1);
 }
 
-static bool device_is_linked(const struct rapport_node *n, const struct candidate *c)
+/* Something listens there that is none of ours: the next port, unless it is tried on its own. */
+static bool try_next_port(struct rapport_node *n, struct candidate *c)
 {
-    for (const struct link *l = n->links; c->has_device && l; l = l->next)
-        if (l->has_device && memcmp(l->device, c->device, sizeof l->device) == 0 &&
-            (link_is_proven(l) || !l->ready))
-            return true;
-    return false;
+    struct rapport_address next = c->address;
+    next.port++;
+    if (next.port <= NODE_PORT_FIRST || next.port > NODE_PORT_LAST || candidate_find(n, &next))
+        return false;
+    c->address = next;
+    c->answered = true;
+    c->next_try = n->now;
+    return true;
 }
 
-static bool may_dial(const struct rapport_node *n, const struct candidate *c)
+static bool is_tried_once(const struct candidate *c)
 {
-    return !c->dial && !c->conn && !c->is_self && !device_is_linked(n, c);
+    return c->source == RAPPORT_SOURCE_TAILNET && candidate_is_stranger(c) && !c->is_self;
+}
+
+void candidate_failed(struct rapport_node *n, struct candidate *c, int error, bool answered)
+{
+    c->dial = 0;
+    c->last_error = error;
+    n->dials_dirty = true;
+    if (is_tried_once(c) && answered && error != RAPPORT_REFUSED && try_next_port(n, c))
+        return;
+    answered = answered || c->answered;
+    candidate_tried(n, c, answered && error != RAPPORT_REFUSED ? RAPPORT_AUTH : error);
+    if (is_tried_once(c))
+        candidate_remove(n, c);
+    else
+        back_off(n, c);
+}
+
+void candidate_ended(struct rapport_node *n, struct candidate *c, int error, bool lasted)
+{
+    if (!lasted) {
+        candidate_failed(n, c, error, true);
+        return;
+    }
+    c->failures = 0;
+    c->last_error = error;
+    c->next_try = n->now + rng_below(&n->rng, NODE_AGAIN_MS);
+    n->dials_dirty = true;
+    for (size_t i = 0; i < n->n_candidates; i++) { /* it goes first */
+        struct candidate *other = n->candidates[i];
+        if (candidate_same_group(c, other) && other->next_try < c->next_try)
+            other->next_try = c->next_try;
+    }
+}
+
+/* ---- dialling ---- */
+
+void candidate_cancel(struct rapport_node *n, struct candidate *c)
+{
+    struct node_effect *e = c->dial ? effect_push(n, RAPPORT_EFFECT_CANCEL) : NULL;
+    if (e)
+        e->effect.dial = c->dial;
+    n->dials_dirty = n->dials_dirty || c->dial;
+    c->dial = 0;
+}
+
+void dials_cancel_to(struct rapport_node *n, const struct link *l)
+{
+    for (size_t i = 0; i < n->n_candidates; i++) {
+        struct candidate *c = n->candidates[i];
+        bool same =
+            c->has_device && l->has_device && memcmp(c->device, l->device, sizeof c->device) == 0;
+        if (!same && !(l->candidate && candidate_same_group(l->candidate, c)))
+            continue;
+        candidate_cancel(n, c);
+        candidate_tried(n, c, 0);
+    }
+}
+
+void dials_cancel_all(struct rapport_node *n)
+{
+    for (size_t i = 0; i < n->n_candidates; i++)
+        candidate_cancel(n, n->candidates[i]);
+}
+
+void dials_restart(struct rapport_node *n)
+{
+    dials_cancel_all(n);
+    for (size_t i = 0; i < n->n_candidates; i++)
+        candidate_fresh(n, n->candidates[i]);
+}
+
+/* A link that is with this device, or that this group led to. One that has yet to prove itself
+   stops nothing. */
+bool candidate_is_linked(const struct rapport_node *n, const struct candidate *c)
+{
+    for (const struct link *l = n->links; l; l = l->next) {
+        if (!l->known || (l->ready && !link_is_proven(l)))
+            continue;
+        if (c->has_device && l->has_device && memcmp(l->device, c->device, sizeof l->device) == 0)
+            return true;
+        if (l->candidate && candidate_same_group(l->candidate, c))
+            return true;
+    }
+    return false;
 }
 
 static void dial(struct rapport_node *n, struct candidate *c)
@@ -99,149 +156,155 @@ static void dial(struct rapport_node *n, struct candidate *c)
     if (!e)
         return;
     c->dial = e->effect.dial = ++n->last_dial;
+    c->dialled_at = n->now;
+    c->n_tries++;
     e->effect.address = c->address;
 }
 
-static void dial_cancel(struct rapport_node *n, struct candidate *c)
-{
-    struct node_effect *e = c->dial ? effect_push(n, RAPPORT_EFFECT_CANCEL) : NULL;
-    if (e)
-        e->effect.dial = c->dial;
-    c->dial = 0;
-}
+/* How many more connections may be begun now. */
+struct rooms {
+    size_t all, strangers;
+};
 
-void dials_cancel_to(struct rapport_node *n, const uint8_t device[ID_BYTES])
+static struct rooms rooms_of(const struct rapport_node *n)
 {
-    for (size_t i = 0; i < n->n_candidates; i++) {
-        struct candidate *c = n->candidates[i];
-        if (c->has_device && memcmp(c->device, device, sizeof c->device) == 0)
-            dial_cancel(n, c);
+    size_t busy = 0, strangers = 0;
+    for (const struct link *l = n->links; l; l = l->next) {
+        busy++;
+        strangers += l->dialler && l->candidate && candidate_is_stranger(l->candidate);
     }
+    for (size_t i = 0; i < n->n_candidates; i++) {
+        busy += n->candidates[i]->dial != 0;
+        strangers += n->candidates[i]->dial && candidate_is_stranger(n->candidates[i]);
+    }
+    return (struct rooms){
+        .all = busy < RAPPORT_MOST_LINKS ? RAPPORT_MOST_LINKS - busy : 0,
+        .strangers = strangers < NODE_MOST_STRANGERS ? NODE_MOST_STRANGERS - strangers : 0,
+    };
 }
 
-void candidate_lost(struct rapport_node *n, const struct rapport_event *event)
+/* Everybody meets everybody in a small group; in a big one a few links are enough, and only
+   addresses that no session was made at are left alone. */
+static bool has_enough_links(const struct rapport_node *n)
 {
+    size_t ready = 0, members = 0, at = 0;
+    for (const struct link *l = n->links; l; l = l->next)
+        ready += l->ready;
+    if (ready < NODE_DEGREE)
+        return false;
+    for (const struct member *m; (m = report_next_member(n->report, &at));)
+        members += !m->removed;
+    return members > NODE_MESH_MEMBERS;
+}
+
+static bool may_dial(const struct rapport_node *n, const struct candidate *c, bool enough)
+{
+    bool spare = enough && c->source == RAPPORT_SOURCE_PEER && !c->good;
+    const struct link *l = c->conn ? link_find(n, c->conn) : NULL;
+    bool in_use = l && (!l->ready || link_is_proven(l));
+    return !c->dial && !in_use && !c->is_self && !spare;
+}
+
+static bool is_better(const struct candidate *a, const struct candidate *b)
+{
+    unsigned rank_a = hint_rank(&a->address), rank_b = hint_rank(&b->address);
+    if (a->good != b->good)
+        return a->good > b->good;
+    return rank_a != rank_b ? rank_a < rank_b : a->serial < b->serial;
+}
+
+/* What goes on in one group. */
+struct race {
+    size_t n_running;
+    rapport_time_ms latest; /* when the newest of these was begun */
+    struct candidate *best; /* of those that are due */
+};
+
+static struct race race_of(const struct rapport_node *n, struct candidate *c, bool enough)
+{
+    struct race race = {.best = c};
     for (size_t i = 0; i < n->n_candidates; i++) {
-        struct candidate *c = n->candidates[i];
-        if (c->source != event->source || c->has_device || c->conn ||
-            !same_address(&c->address, &event->address))
+        struct candidate *other = n->candidates[i];
+        if (!candidate_same_group(c, other))
             continue;
-        dial_cancel(n, c);
-        free(c);
-        n->candidates[i] = n->candidates[--n->n_candidates];
+        const struct link *l = other->conn ? link_find(n, other->conn) : NULL;
+        if (other->dial || (l && !l->ready)) {
+            race.n_running++;
+            race.latest = other->dialled_at > race.latest ? other->dialled_at : race.latest;
+        } else if (may_dial(n, other, enough) && other->next_try <= n->now &&
+                   is_better(other, race.best)) {
+            race.best = other;
+        }
+    }
+    return race;
+}
+
+static void look_again(struct rapport_node *n, rapport_time_ms at)
+{
+    n->dial_at = at < n->dial_at ? at : n->dial_at;
+}
+
+static void dial_group(struct rapport_node *n, struct candidate *c, struct rooms *rooms,
+                       bool enough)
+{
+    bool stranger = candidate_is_stranger(c);
+    if (!rooms->all || (stranger && !rooms->strangers) || c->dial || candidate_is_linked(n, c))
+        return; /* whatever changes that is a step */
+    struct race race = race_of(n, c, enough);
+    if (race.n_running >= NODE_RACE_MOST)
+        return;
+    if (race.n_running && race.latest + NODE_RACE_MS > n->now) {
+        look_again(n, race.latest + NODE_RACE_MS);
         return;
     }
+    dial(n, race.best);
+    rooms->all--;
+    rooms->strangers -= stranger;
+    if (race.best != c)
+        look_again(n, n->now + NODE_RACE_MS);
 }
 
-void dials_forget(struct rapport_node *n)
+static int by_turn(const void *a, const void *b)
 {
-    for (size_t i = 0; i < n->n_candidates; i++)
-        n->candidates[i]->dial = 0;
+    const struct candidate *x = *(struct candidate *const *)a, *y = *(struct candidate *const *)b;
+    bool strange_x = candidate_is_stranger(x), strange_y = candidate_is_stranger(y);
+    if (strange_x != strange_y)
+        return strange_x ? 1 : -1;
+    if (x->next_try != y->next_try)
+        return x->next_try < y->next_try ? -1 : 1;
+    return x->serial < y->serial ? -1 : 1;
 }
 
-/* How many more connections may be begun now. */
-static size_t dial_room(const struct rapport_node *n)
+static bool dials(const struct rapport_node *n)
 {
-    size_t busy = 0;
-    if (n->phase != PHASE_READY && n->phase != PHASE_JOINING)
-        return 0;
-    for (const struct link *l = n->links; l; l = l->next)
-        busy++;
-    for (size_t i = 0; i < n->n_candidates; i++)
-        busy += n->candidates[i]->dial != 0;
-    return busy < RAPPORT_MOST_LINKS ? RAPPORT_MOST_LINKS - busy : 0;
+    return n->online && (n->phase == PHASE_READY || n->phase == PHASE_JOINING);
 }
 
 void dial_due(struct rapport_node *n)
 {
-    size_t room = dial_room(n);
-    for (size_t i = 0; i < n->n_candidates && room; i++)
-        if (n->candidates[i]->next_try <= n->now && may_dial(n, n->candidates[i])) {
-            dial(n, n->candidates[i]);
-            room--;
-        }
+    struct candidate *due[NODE_MOST_CANDIDATES];
+    size_t n_due = 0;
+    if (!dials(n) || (!n->dials_dirty && n->now < n->dial_at))
+        return;
+    bool enough = has_enough_links(n);
+    n->dials_dirty = false;
+    n->dial_at = UINT64_MAX;
+    for (size_t i = 0; i < n->n_candidates; i++) {
+        struct candidate *c = n->candidates[i];
+        if (!may_dial(n, c, enough))
+            continue;
+        if (c->next_try <= n->now)
+            due[n_due++] = c;
+        else
+            look_again(n, c->next_try);
+    }
+    qsort(due, n_due, sizeof due[0], by_turn);
+    struct rooms rooms = rooms_of(n);
+    for (size_t i = 0; i < n_due; i++)
+        dial_group(n, due[i], &rooms, enough);
 }
 
 rapport_time_ms dial_deadline(const struct rapport_node *n)
 {
-    rapport_time_ms at = UINT64_MAX;
-    if (!dial_room(n))
-        return at; /* whatever makes room is a step */
-    for (size_t i = 0; i < n->n_candidates; i++)
-        if (n->candidates[i]->next_try < at && may_dial(n, n->candidates[i]))
-            at = n->candidates[i]->next_try;
-    return at;
-}
-
-static void candidates_encode(const struct rapport_node *n, struct buf *out)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < n->n_candidates; i++)
-        kept += n->candidates[i]->keep;
-    mp_put_array(out, kept);
-    for (size_t i = 0; i < n->n_candidates; i++) {
-        const struct candidate *c = n->candidates[i];
-        if (!c->keep)
-            continue;
-        mp_put_array(out, 4);
-        mp_put_u64(out, c->address.family);
-        mp_put_bin(out, c->address.bytes, sizeof c->address.bytes);
-        mp_put_u64(out, c->address.port);
-        mp_put_bin(out, c->device, c->has_device ? sizeof c->device : 0);
-    }
-}
-
-void peers_save(struct rapport_node *n)
-{
-    struct buf peers = BUF_INIT;
-    if (!n->peers_dirty)
-        return;
-    candidates_encode(n, &peers);
-    if (buf_error(&peers))
-        node_fail(n, RAPPORT_NOMEM);
-    else
-        job_add_record(n, "local/peers", buf_slice(&peers));
-    buf_clear(&peers);
-    n->peers_dirty = false;
-}
-
-static void read_candidate(struct rapport_node *n, struct mp_array *row)
-{
-    struct rapport_address address = {0};
-    address.family = (uint8_t)mp_u64(row, 6);
-    mp_bin_copy(row, address.bytes, sizeof address.bytes);
-    address.port = (uint16_t)mp_u64(row, UINT16_MAX);
-    struct slice device = mp_bin(row, 0, ID_BYTES);
-    if (mp_end(row))
-        return;
-    struct candidate *c = candidate_add(n, &address, RAPPORT_SOURCE_REMEMBERED);
-    if (!c)
-        return;
-    c->keep = true;
-    c->has_device = device.len == ID_BYTES;
-    if (c->has_device)
-        memcpy(c->device, device.ptr, ID_BYTES);
-}
-
-int candidates_decode(struct rapport_node *n, struct slice bytes)
-{
-    struct mp_doc doc;
-    int error = mp_open(&doc, bytes, NODE_MOST_CANDIDATES * 5 + 1);
-    if (error)
-        return error;
-    struct mp_array rows = mp_root(&doc, &error);
-    while (mp_more(&rows)) {
-        struct mp_array row = mp_sub(&rows, 4, 4);
-        read_candidate(n, &row);
-    }
-    error = mp_end(&rows);
-    mp_close(&doc);
-    return error;
-}
-
-void candidates_clear(struct rapport_node *n)
-{
-    for (size_t i = 0; i < n->n_candidates; i++)
-        free(n->candidates[i]);
-    n->n_candidates = 0;
+    return dials(n) ? (n->dials_dirty ? n->now : n->dial_at) : UINT64_MAX;
 }

@@ -56,7 +56,8 @@ static size_t dialler_psk(struct rapport_node *n, struct link *l, uint8_t (*psks
         l->role = LINK_JOINER;
         return 1;
     }
-    size_t back = l->candidate && n->n_epochs ? l->candidate->epoch_try % n->n_epochs : 0;
+    size_t epochs = n->n_epochs < NODE_MOST_TRIED_EPOCHS ? n->n_epochs : NODE_MOST_TRIED_EPOCHS;
+    size_t back = l->candidate && epochs ? l->candidate->epoch_try % epochs : 0;
     if (!n->n_epochs)
         return 0;
     memcpy(psks[0], n->epochs[n->n_epochs - 1 - back].psk, 32);
@@ -92,7 +93,7 @@ void link_open(struct rapport_node *n, const struct rapport_event *e)
     if (!l) {
         push_close(n, e->conn);
         if (c)
-            candidate_failed(n, c, RAPPORT_LIMIT);
+            candidate_failed(n, c, RAPPORT_LIMIT, false);
         return;
     }
     *l = (struct link){.conn = e->conn,
@@ -126,16 +127,29 @@ static void link_free(struct rapport_node *n, struct link *l)
     free(l);
 }
 
-/* A member that was up may be dialled again at once; what failed waits. */
+/* Another connection that this candidate led to, which has yet to prove itself; 0 none. */
+static uint32_t other_conn(const struct rapport_node *n, const struct link *l)
+{
+    for (const struct link *other = n->links; other; other = other->next)
+        if (other != l && other->candidate == l->candidate)
+            return other->conn;
+    return 0;
+}
+
 static void link_release(struct rapport_node *n, struct link *l, int error)
 {
     struct candidate *c = l->candidate;
+    bool lasted = l->greeted && l->ready_at + NODE_UP_MS <= n->now;
     if (c && c->conn == l->conn) {
-        c->conn = 0;
         if (!l->ready)
             c->epoch_try++;
-        candidate_failed(n, c, error);
+        c->conn = other_conn(n, l);
+        if (l->ready)
+            candidate_ended(n, c, error, lasted);
+        else
+            candidate_failed(n, c, error, true);
     }
+    n->dials_dirty = true;
     link_free(n, l);
 }
 
@@ -212,10 +226,7 @@ void links_moved(struct rapport_node *n)
         session_probe(l->session, n->now, NODE_PROVE_MS);
         l->asks = true;
     }
-    for (size_t i = 0; i < n->n_candidates; i++) {
-        n->candidates[i]->failures = 0;
-        n->candidates[i]->next_try = n->now;
-    }
+    dials_restart(n);
 }
 
 bool link_is_proven(const struct link *l)

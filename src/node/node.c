@@ -55,8 +55,11 @@ static int read_ticket(struct rapport_node *n, const struct rapport_node_config 
         const struct ticket_addr *t = &n->ticket.addrs[i];
         struct rapport_address a = {.family = t->family, .port = t->port};
         memcpy(a.bytes, t->addr, sizeof a.bytes);
-        if (!candidate_add(n, &a, RAPPORT_SOURCE_TICKET))
+        struct candidate *c = candidate_add(n, &a, RAPPORT_SOURCE_TICKET);
+        if (!c)
             return RAPPORT_NOMEM;
+        c->who = 1; /* all are the inviter's */
+        c->who_by = RAPPORT_SOURCE_TICKET;
     }
     return 0;
 }
@@ -147,14 +150,22 @@ void rapport_node_destroy(struct rapport_node *n)
     free(n);
 }
 
+static bool listens_there(const struct rapport_node *n, const struct rapport_event *e)
+{
+    bool same = e->n_listen == n->n_listen;
+    for (size_t i = 0; same && i < n->n_listen; i++)
+        same = hint_same(&n->listen[i], &e->listen[i]);
+    return same;
+}
+
 static void go_online(struct rapport_node *n, const struct rapport_event *e)
 {
+    if (!n->online || !listens_there(n, e))
+        dials_restart(n);
     n->online = true;
     n->n_listen = 0;
-    for (size_t i = 0; i < e->n_listen && i < sizeof n->listen / sizeof n->listen[0]; i++)
+    for (size_t i = 0; i < e->n_listen && i < NODE_MOST_LISTEN; i++)
         n->listen[n->n_listen++] = e->listen[i];
-    for (size_t i = 0; i < n->n_candidates; i++)
-        n->candidates[i]->next_try = n->now;
 }
 
 static void loaded_row(struct rapport_node *n, const struct rapport_event *e)
@@ -204,14 +215,14 @@ static int dispatch(struct rapport_node *n, const struct rapport_event *e)
     case RAPPORT_EVENT_OFFLINE:
         n->online = false;
         links_end_all(n);
-        dials_forget(n);
+        dials_cancel_all(n);
         return 0;
     case RAPPORT_EVENT_CONNECTED:
         link_open(n, e);
         return 0;
     case RAPPORT_EVENT_DIAL_FAILED:
         if ((c = candidate_of_dial(n, e->dial)))
-            candidate_failed(n, c, e->error);
+            candidate_failed(n, c, e->error, false);
         return 0;
     case RAPPORT_EVENT_RECEIVED:
         link_receive(n, e);
@@ -238,7 +249,7 @@ static int dispatch(struct rapport_node *n, const struct rapport_event *e)
         loaded_end(n, e);
         return 0;
     case RAPPORT_EVENT_CANDIDATE:
-        return candidate_add(n, &e->address, e->source) ? 0 : RAPPORT_LIMIT;
+        return candidate_event(n, e);
     case RAPPORT_EVENT_CANDIDATE_LOST:
         candidate_lost(n, e);
         return 0;
@@ -272,11 +283,12 @@ static void node_settle(struct rapport_node *n)
         notes_tell_changed(n);
     }
     job_close(n);
-    if (n->roster_moved)
+    if (n->roster_moved) {
         links_end_removed(n);
+        candidates_drop_removed(n);
+    }
     n->roster_moved = false;
-    if (n->online)
-        dial_due(n);
+    dial_due(n);
     links_tick(n);
     links_serve(n);
     links_send(n);
@@ -300,8 +312,7 @@ static rapport_time_ms earlier(rapport_time_ms a, rapport_time_ms b)
 rapport_time_ms rapport_node_deadline(const struct rapport_node *n)
 {
     rapport_time_ms at = links_deadline(n);
-    if (n->online)
-        at = earlier(at, dial_deadline(n));
+    at = earlier(at, dial_deadline(n));
     if (n->phase == PHASE_READY && !n->failure) {
         at = earlier(at, draft_deadline(n));
         if (n->cache_dirty)

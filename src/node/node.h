@@ -22,16 +22,30 @@
 enum {
     NODE_MOST_EPOCHS = 256, /* fits one WELCOME */
     NODE_MOST_CANDIDATES = 512,
-    NODE_MOST_PARKED = 1024, /* deltas that wait for a dep */
+    NODE_MOST_TRIED_EPOCHS = 8, /* by a dialler, one connection each */
+    NODE_MOST_PARKED = 1024,    /* deltas that wait for a dep */
     NODE_MOST_PARKED_BYTES = 16 << 20,
     NODE_RECENT_BYTES = 1 << 20, /* newest deltas kept for live push without a load */
     NODE_TYPING_MS = 40,         /* a draft leaves at most this often */
     NODE_CACHE_MS = 5000,        /* a changed note's cache is saved at most this often */
     NODE_CACHE_NOTES = 200,      /* saved in one step, so that no keystroke waits long behind */
     NODE_CACHE_AGAIN_MS = 100,   /* until the next of them */
-    NODE_DIGEST_MS = 500, /* a new digest is told to peers when nothing changed for so long */
+    NODE_DIGEST_MS = 500,     /* a new digest is told to peers when nothing changed for so long */
+    NODE_MOST_LISTEN = 8,     /* addresses of ONLINE */
+    NODE_MOST_ADDRESSES = 8,  /* of one device, or of what a source takes for one machine */
+    NODE_MOST_STRANGERS = 16, /* half-open connections to who is not known to be a friend */
+    NODE_RACE_MOST = 3,       /* dials to one machine at once */
+    NODE_RACE_MS = 250,       /* between them */
     NODE_DIAL_FIRST_MS = 1000,
-    NODE_DIAL_MOST_MS = 30000,
+    NODE_DIAL_TYPED_MS = 30000, /* the longest wait for what a person typed or a ticket says, */
+    NODE_DIAL_LAN_MS = 60000,   /* for what is seen on the LAN, */
+    NODE_DIAL_MOST_MS = 300000, /* for all else */
+    NODE_AGAIN_MS = 100, /* within which a session that was up for NODE_UP_MS is dialled again */
+    NODE_UP_MS = 3000,
+    NODE_MESH_MEMBERS = 11, /* of more members, each is content with */
+    NODE_DEGREE = 8,        /* links, and dials only where it was before or was told to */
+    NODE_PORT_FIRST = 7171, /* where a machine's reports listen */
+    NODE_PORT_LAST = 7178,
     NODE_PROVE_MS = 2000,        /* after MOVED: what has not been heard from by then is dead */
     NODE_LOAD_BYTES = 64 * 1024, /* of one load of deltas: about one message */
     NODE_JOIN_MS = 5000,         /* from the handshake to JOIN */
@@ -77,14 +91,25 @@ struct recent {
 
 struct candidate {
     struct rapport_address address;
-    enum rapport_source source;
+    enum rapport_source source; /* the most trusted that named it */
+    uint64_t serial;            /* order of coming into the table */
+    uint64_t who;               /* what `who_by` takes for one machine; 0 unknown */
+    enum rapport_source who_by;
     uint8_t device[ID_BYTES];
     bool has_device, is_self, keep; /* keep: remembered across starts */
-    uint32_t dial;                  /* under way, else 0 */
-    uint32_t conn;                  /* connected, else 0 */
-    unsigned failures;
+    bool on_lan;                    /* announced there now */
+    bool owes_tried;                /* TRIED has yet to be said to asked_by */
+    bool answered;                  /* something that is none of ours, at a port before this one */
+    enum rapport_source asked_by;
+    uint16_t asked_port;
+    uint32_t dial; /* under way, else 0 */
+    uint32_t conn; /* connected, else 0 */
+    rapport_time_ms dialled_at;
+    unsigned failures; /* since there was fresh reason to try */
+    unsigned n_tries;  /* since a session was made here, or ever */
     rapport_time_ms next_try;
     int last_error;
+    uint64_t good;    /* the greater, the later a session was made here; 0 never */
     size_t epoch_try; /* which epoch's psk the next dial uses, counted from the newest */
 };
 
@@ -105,6 +130,7 @@ struct link {
     struct rapport_address address;
     uint8_t device[ID_BYTES], noise_public[32];
     bool has_device;
+    bool known; /* its key is that of somebody whom we want to talk to */
     uint8_t handshake_hash[64];
     size_t n_epoch_psks;     /* listener: how many of its psks are epochs'; the rest are invites' */
     uint8_t (*invites)[32];  /* public keys of those invites, owned */
@@ -121,8 +147,9 @@ struct link {
     bool digest_known;
     bool digest_due; /* what we told last is not true any more */
     uint64_t last_heard_wall_ms, since_wall_ms;
-    bool clock_known;       /* HELLO has come */
-    int64_t clock_ahead_ms; /* its wall clock less ours, as HELLO said */
+    rapport_time_ms ready_at; /* since when it is ready */
+    bool greeted;             /* the other side's HELLO came */
+    int64_t clock_ahead_ms;   /* its wall clock less ours, as HELLO said */
     struct link *next;
 };
 
@@ -186,7 +213,10 @@ struct rapport_node {
     struct candidate *candidates[NODE_MOST_CANDIDATES];
     size_t n_candidates;
     bool peers_dirty;
-    struct rapport_address listen[8];
+    uint64_t last_candidate, last_good;
+    bool dials_dirty;        /* who may be dialled is other than at the last look; */
+    rapport_time_ms dial_at; /* the next one is due then */
+    struct rapport_address listen[NODE_MOST_LISTEN];
     size_t n_listen;
     uint32_t last_dial;
 

@@ -186,30 +186,73 @@ void serve_end(struct rapport_node *n, struct link *l);
 /* Frees what a link's load has brought so far. */
 void serve_forget(struct link *l);
 
-/* dial.c */
+/* hint.c */
 
-/* Adds an address, or finds it. NULL when it is unusable or there is no room. */
+/* Same address, port and link. */
+bool hint_same(const struct rapport_address *a, const struct rapport_address *b);
+/* fe80::/10, 169.254/16 */
+bool hint_is_link_local(const struct rapport_address *a);
+/* May be told to others: a port, and neither link-local, loopback, unspecified nor a group. */
+bool hint_is_public(const struct rapport_address *a);
+/* The order to dial in, 0 first: IPv6 on the link, IPv6, private IPv4, IPv4, tailnet. */
+unsigned hint_rank(const struct rapport_address *a);
+
+/* candidates.c */
+
+/* Adds an address, or finds it. NULL when it is unusable, there is no room, or out of memory. */
 struct candidate *candidate_add(struct rapport_node *n, const struct rapport_address *address,
                                 enum rapport_source source);
-/* The candidate of a dial under way, or NULL. */
-struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial);
-/* A dial or connection ended: sets the backoff. */
-void candidate_failed(struct rapport_node *n, struct candidate *c, int error);
-/* CANDIDATE_LOST: a candidate of that source that never turned out to be a friend goes. */
-void candidate_lost(struct rapport_node *n, const struct rapport_event *event);
-/* This device is connected: other dials to it are not wanted any more. */
-void dials_cancel_to(struct rapport_node *n, const uint8_t device[ID_BYTES]);
-/* Forgets the dials under way; their answers may come or not. */
-void dials_forget(struct rapport_node *n);
-/* Dials who is due. */
-void dial_due(struct rapport_node *n);
-/* When dial_due has something to do. */
-rapport_time_ms dial_deadline(const struct rapport_node *n);
+/* The candidate with this address, or NULL. */
+struct candidate *candidate_find(const struct rapport_node *n,
+                                 const struct rapport_address *address);
+/* CANDIDATE. Returns 0, RAPPORT_LIMIT or RAPPORT_NOMEM. */
+int candidate_event(struct rapport_node *n, const struct rapport_event *e);
+/* CANDIDATE_LOST: a stranger goes. */
+void candidate_lost(struct rapport_node *n, const struct rapport_event *e);
+/* There is fresh reason to try it: now. */
+void candidate_fresh(struct rapport_node *n, struct candidate *c);
+/* This device is there. May give up its oldest other address. */
+void candidate_name(struct rapport_node *n, struct candidate *c, const uint8_t device[ID_BYTES]);
+/* A session was made there. */
+void candidate_succeeded(struct rapport_node *n, struct candidate *c);
+/* Says TRIED to who asked, once. */
+void candidate_tried(struct rapport_node *n, struct candidate *c, int error);
+/* Takes it out of the table and frees it. */
+void candidate_remove(struct rapport_node *n, struct candidate *c);
+/* Nothing but an unproven hint speaks for it. */
+bool candidate_is_stranger(const struct candidate *c);
+/* Both are of one device, or of what a source takes for one machine. */
+bool candidate_same_group(const struct candidate *a, const struct candidate *b);
+/* Addresses of removed members go; typed ones stay, nobody's. */
+void candidates_drop_removed(struct rapport_node *n);
 /* Adds the record "local/peers" to this step's batch when it changed. */
 void peers_save(struct rapport_node *n);
 /* Reads it. Returns 0 or an error. */
 int candidates_decode(struct rapport_node *n, struct slice bytes);
 /* Frees the table. */
 void candidates_clear(struct rapport_node *n);
+
+/* dial.c */
+
+/* The candidate of a dial under way, or NULL. */
+struct candidate *candidate_of_dial(const struct rapport_node *n, uint32_t dial);
+/* A dial failed, or led to nobody of ours (`answered`). May remove the candidate. */
+void candidate_failed(struct rapport_node *n, struct candidate *c, int error, bool answered);
+/* A session with a friend ended. One that lasted is dialled again at once. */
+void candidate_ended(struct rapport_node *n, struct candidate *c, int error, bool lasted);
+/* Its device, or who its group led to, is connected. */
+bool candidate_is_linked(const struct rapport_node *n, const struct candidate *c);
+/* Takes a dial under way back. */
+void candidate_cancel(struct rapport_node *n, struct candidate *c);
+/* This link is with a friend: other dials to him are not wanted any more. */
+void dials_cancel_to(struct rapport_node *n, const struct link *l);
+/* Takes all dials back. */
+void dials_cancel_all(struct rapport_node *n);
+/* Another network: everybody is dialled anew, now. */
+void dials_restart(struct rapport_node *n);
+/* Dials who is due. */
+void dial_due(struct rapport_node *n);
+/* When dial_due has something to do. */
+rapport_time_ms dial_deadline(const struct rapport_node *n);
 
 #endif

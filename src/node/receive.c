@@ -14,11 +14,8 @@ static void link_name(struct rapport_node *n, struct link *l, const struct membe
 {
     memcpy(l->device, m->device, sizeof l->device);
     l->has_device = true;
-    if (l->candidate) {
-        memcpy(l->candidate->device, m->device, sizeof l->candidate->device);
-        l->candidate->has_device = true;
-    }
-    dials_cancel_to(n, m->device);
+    if (l->candidate)
+        candidate_name(n, l->candidate, m->device);
 }
 
 /* Before anything of the report has come, as after a crash right behind WELCOME, the roster is
@@ -48,17 +45,16 @@ static bool key_is_welcome(struct rapport_node *n, struct link *l, const struct 
     return true;
 }
 
-/* A second connection by us with a device that answers on the first: before message 3 the other
-   side knows nothing of it, so both cannot come to different minds about which one to keep. */
-static bool dialled_before(const struct rapport_node *n, const struct link *l)
+/* A second connection with a device that answers on the first: before message 3 the other side
+   knows nothing of this one, so both cannot come to different minds about which one to keep. */
+static bool is_connected(const struct rapport_node *n, const struct link *l)
 {
     for (const struct link *other = n->links; l->dialler && other; other = other->next) {
         struct session_stats stats;
-        if (other == l || !other->ready || !other->dialler ||
-            memcmp(other->noise_public, l->noise_public, 32) != 0)
-            continue;
         session_stats(other->session, &stats);
-        if (stats.last_received_ms + SESSION_IDLE_MS > n->now)
+        if (other != l && link_is_proven(other) &&
+            memcmp(other->noise_public, l->noise_public, 32) == 0 &&
+            stats.last_received_ms + SESSION_IDLE_MS > n->now)
             return true;
     }
     return false;
@@ -66,29 +62,42 @@ static bool dialled_before(const struct rapport_node *n, const struct link *l)
 
 static bool on_key(struct rapport_node *n, struct link *l, const struct session_key *key)
 {
-    if (key_is_welcome(n, l, key) && !dialled_before(n, l)) {
-        session_accept(l->session, n->now);
-        return true;
+    if (!key_is_welcome(n, l, key)) {
+        link_end(n, l, BYE_REFUSED, RAPPORT_REFUSED);
+        return false;
     }
-    link_end(n, l, BYE_REFUSED, RAPPORT_REFUSED);
-    return false;
+    dials_cancel_to(n, l);
+    if (is_connected(n, l)) {
+        link_end(n, l, BYE_DUPLICATE, RAPPORT_EXISTS);
+        return false;
+    }
+    l->known = true;
+    session_accept(l->session, n->now);
+    return true;
 }
 
-/* Of two connections with one device both sides keep the one that the lower key dialled; of two by
-   the same side the newer. Returns false when `l` itself went. */
+/* Which of two connections with one device stays. The dialler has looked before message 3: what it
+   still has is doubted. A listener knows that too, so the older one is dead over there, unless both
+   sides dialled at the same time; then both keep the one that the lower key dialled. */
+static bool replaces(const struct rapport_node *n, const struct link *l, const struct link *other)
+{
+    bool ours_lower = memcmp(n->keys.noise_public, l->noise_public, 32) < 0;
+    bool at_once = link_is_proven(other) && other->ready_at + NODE_UP_MS > n->now;
+    return l->dialler || !at_once || other->dialler == l->dialler || l->dialler == ours_lower;
+}
+
+/* Returns false when `l` itself went. */
 static bool end_duplicates(struct rapport_node *n, struct link *l)
 {
     for (struct link *other = n->links, *next; other; other = next) {
         next = other->next;
         if (other == l || !other->ready || memcmp(other->noise_public, l->noise_public, 32) != 0)
             continue;
-        bool ours_lower = memcmp(n->keys.noise_public, l->noise_public, 32) < 0;
-        if (other->dialler == l->dialler || l->dialler == ours_lower) {
-            link_end(n, other, BYE_DUPLICATE, RAPPORT_EXISTS);
-        } else {
+        if (!replaces(n, l, other)) {
             link_end(n, l, BYE_DUPLICATE, RAPPORT_EXISTS);
             return false;
         }
+        link_end(n, other, BYE_DUPLICATE, RAPPORT_EXISTS);
     }
     return true;
 }
@@ -112,10 +121,8 @@ static void send_join(struct rapport_node *n, struct link *l)
 static bool on_ready(struct rapport_node *n, struct link *l, const uint8_t hash[NOISE_HASH_BYTES])
 {
     memcpy(l->handshake_hash, hash, sizeof l->handshake_hash);
-    if (l->candidate) {
-        l->candidate->failures = 0;
+    if (l->candidate)
         l->candidate->last_error = 0;
-    }
     switch (l->role) {
     case LINK_MEMBER:
         if (!end_duplicates(n, l))
@@ -148,11 +155,6 @@ static void digests(struct rapport_node *n, uint8_t state[16], uint8_t have[16])
     memcpy(have, n->have_digest, 16);
 }
 
-static bool is_link_local(const struct rapport_address *a)
-{
-    return a->family == 6 && a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80;
-}
-
 void link_greet(struct rapport_node *n, struct link *l)
 {
     struct message_hello *hello = calloc(1, sizeof *hello);
@@ -167,7 +169,7 @@ void link_greet(struct rapport_node *n, struct link *l)
     digests(n, hello->state, hello->have);
     memcpy(l->digest_told, hello->state, sizeof l->digest_told);
     for (size_t i = 0; i < n->n_listen && hello->n_addresses < HELLO_MOST_ADDRESSES; i++) {
-        if (is_link_local(&n->listen[i]))
+        if (hint_is_link_local(&n->listen[i]))
             continue;
         struct message_address *a = &hello->addresses[hello->n_addresses++];
         *a = (struct message_address){.family = n->listen[i].family, .port = n->listen[i].port};
@@ -178,6 +180,8 @@ void link_greet(struct rapport_node *n, struct link *l)
     if (gossip_link_up(n->gossip, l->conn, n->now))
         node_fail(n, RAPPORT_NOMEM);
     l->ready = true;
+    l->ready_at = n->now;
+    n->dials_dirty = true;
     buf_clear(&out);
     free(hello);
 }
@@ -241,9 +245,9 @@ static void learn_addresses(struct rapport_node *n, struct link *l, const struct
         struct candidate *c = candidate_add(n, &address, RAPPORT_SOURCE_PEER);
         if (!c || c->has_device || c->source != RAPPORT_SOURCE_PEER)
             continue; /* known from better sources: nobody claims another's address */
-        memcpy(c->device, l->device, sizeof c->device);
-        c->has_device = l->has_device;
         c->keep = true;
+        if (l->has_device)
+            candidate_name(n, c, l->device);
         n->peers_dirty = n->cache_dirty = true;
     }
 }
@@ -259,12 +263,10 @@ static int64_t clock_ahead(uint64_t theirs, uint64_t ours)
 static bool on_hello(struct rapport_node *n, struct link *l, const struct message_hello *m)
 {
     learn_digests(n, l, m->state, m->have);
-    l->clock_known = true;
+    l->greeted = true;
     l->clock_ahead_ms = clock_ahead(m->wall_ms, n->wall_ms);
-    if (l->candidate) {
-        l->candidate->keep = true;
-        n->peers_dirty = n->cache_dirty = true;
-    }
+    if (l->candidate)
+        candidate_succeeded(n, l->candidate);
     learn_addresses(n, l, m);
     return true;
 }
@@ -479,6 +481,8 @@ static bool on_welcome(struct rapport_node *n, struct link *l, const struct mess
     if (!card_decode(m->card, &card)) {
         device_id(l->device, card.sign_public);
         l->has_device = true;
+        if (l->candidate)
+            candidate_name(n, l->candidate, l->device);
     }
     struct node_effect *e = effect_push(n, RAPPORT_EFFECT_JOINED);
     if (e)

@@ -87,7 +87,7 @@ static inline void script_connect(int side)
     script = (struct script){0};
     CHECK(rig.n_wires < RIG_WIRES);
     uint32_t w = (uint32_t)rig.n_wires++;
-    rig.wires[w] = (struct rig_wire){{-1, side}, {true, true}};
+    rig.wires[w] = (struct rig_wire){.side = {-1, side}, .open = {true, true}};
     script.conn = 2 * w + 1;
     rig.to_script = script_take;
     rig_add(0, (struct rig_action){.kind = RIG_CONNECTED,

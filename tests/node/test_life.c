@@ -158,7 +158,7 @@ TEST(node_most_links,
     CHECK_EQ(n, RAPPORT_MOST_LINKS);
     CHECK(rapport_node_deadline(rig.side[0].node) > rig.now);
     for (uint32_t i = 0; i < RAPPORT_MOST_LINKS + 5; i++) {
-        rig.wires[rig.n_wires++] = (struct rig_wire){{-1, 0}, {true, true}};
+        rig.wires[rig.n_wires++] = (struct rig_wire){.side = {-1, 0}, .open = {true, true}};
         struct rapport_event e = {.kind = RAPPORT_EVENT_CONNECTED,
                                   .conn = 2 * (uint32_t)rig.n_wires};
         CHECK_EQ(rapport_node_step(rig.side[0].node, rig.now, &e), 0);
