@@ -75,6 +75,14 @@ struct mdns_packet {
     size_t len;
 };
 
+/* One packet that came. */
+struct mdns_arrival {
+    uint32_t link;
+    bool unicast; /* to the link's ephemeral socket; else to the group */
+    struct rapport_address source;
+    struct slice bytes;
+};
+
 /* A candidate that appeared (again), or is gone. */
 struct mdns_found {
     struct rapport_address address; /* with port; scope set for link-local ones */
@@ -121,10 +129,9 @@ void mdns_connected(struct mdns *m, rapport_time_ms now, const struct rapport_ad
 /* The machine slept or moved: new label, everything from the start on every link. */
 void mdns_restart(struct mdns *m, rapport_time_ms now);
 
-/* A packet came on this link from `source`, to the group or (`unicast`) to the ephemeral socket.
-   Bad ones are counted and dropped. */
-void mdns_receive(struct mdns *m, rapport_time_ms now, uint64_t wall_ms, uint32_t link,
-                  const struct rapport_address *source, bool unicast, struct slice bytes);
+/* A packet came. Bad ones are counted and dropped. */
+void mdns_receive(struct mdns *m, rapport_time_ms now, uint64_t wall_ms,
+                  const struct mdns_arrival *arrival);
 /* Does what is due. */
 void mdns_tick(struct mdns *m, rapport_time_ms now, uint64_t wall_ms);
 /* When mdns_tick has something to do; UINT64_MAX: never. */

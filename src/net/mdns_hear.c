@@ -310,29 +310,36 @@ static void hear(struct mdns *m, struct line *line, struct hearing *h, struct sl
         hear_questions(m, line, h, &p);
 }
 
-void mdns_receive(struct mdns *m, rapport_time_ms now, uint64_t wall_ms, uint32_t link,
-                  const struct rapport_address *source, bool unicast, struct slice bytes)
+/* RFC 6762 §6: a response from another port is none. */
+static bool is_well_formed(const struct mdns_arrival *arrival)
 {
-    struct line *line = mdns_line(m, link);
+    struct mdns_parser p;
+    mdns_parse_start(&p, arrival->bytes);
+    return mdns_parse_check(arrival->bytes) == 0 &&
+           !(p.is_response && arrival->source.port != MDNS_PORT);
+}
+
+void mdns_receive(struct mdns *m, rapport_time_ms now, uint64_t wall_ms,
+                  const struct mdns_arrival *arrival)
+{
+    const struct rapport_address *source = &arrival->source;
+    struct line *line = mdns_line(m, arrival->link);
     if (!line || m->config.mode == MDNS_OFF || m->leaving)
         return;
     mdns_clock(m, now, wall_ms);
-    if (!is_admitted(m, line, source) || (unicast && !mdns_on_link(line, source))) {
+    if (!is_admitted(m, line, source) || (arrival->unicast && !mdns_on_link(line, source))) {
         m->stats.dropped++;
         mdns_settle(m);
         return;
     }
-    struct hearing h = {.source = source, .unicast = unicast};
-    struct mdns_parser p;
+    struct hearing h = {.source = source, .unicast = arrival->unicast};
     m->stats.received++;
-    if (mdns_parse_check(bytes) ||
-        (mdns_parse_start(&p, bytes) == 0 && p.is_response && source->port != MDNS_PORT)) {
-        m->stats.malformed++; /* RFC 6762 §6: an answer from another port is none */
-    } else if (is_echo(m, source, bytes)) {
+    if (!is_well_formed(arrival))
+        m->stats.malformed++;
+    else if (is_echo(m, source, arrival->bytes))
         h.is_ours = true;
-    } else {
-        hear(m, line, &h, bytes);
-    }
+    else
+        hear(m, line, &h, arrival->bytes);
     m->stats.heard_own += h.is_ours;
     if (!h.is_ours && !is_own_host(m, source))
         m->stats.last_foreign = now;

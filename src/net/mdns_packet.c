@@ -2,10 +2,10 @@
  * mdns_packet.c - the reader (see mdns_packet.h).
  *
  *     at  bytes  header (RFC 6762 §18)     a question:  name, type 2, class 2
- *      0    2    id                        a record:    name, type 2, class 2, TTL 4, length 2, data
- *      2    2    flags                     a name:      length byte and so many bytes, repeated; 0
- *      4    2    questions                              ends it, and so does 11...... (a pointer)
- *      6    2    answers
+ *      0    2    id                        a record:    name, type 2, class 2, TTL 4, length 2,
+ *      2    2    flags                                    data
+ *      4    2    questions                 a name:      length byte and so many bytes, repeated; 0
+ *      6    2    answers                                ends it, and so does 11...... (a pointer)
  *      8    2    authority                 The top bit of a class says "unicast is welcome" in a
  *     10    2    additional                question, "flush what you had" in a record.
  *

@@ -290,10 +290,12 @@ static inline void rig_land(const struct flying *f)
         if (!h->m || (f->to ? f->to != name : h->deaf))
             continue;
         uint16_t port = f->one_shot && !f->to ? RIG_EPHEMERAL : MDNS_PORT;
-        struct rapport_address from = rig_host_address(f->from, port);
+        struct mdns_arrival arrival = {
+            .link = f->link, .unicast = f->to != 0, .source = rig_host_address(f->from, port)};
         uint8_t *copy = malloc(f->len); /* so that a sanitizer sees a read past it */
         memcpy(copy, f->bytes, f->len);
-        mdns_receive(h->m, rig.now, rig_wall(), f->link, &from, f->to != 0, slice_of(copy, f->len));
+        arrival.bytes = slice_of(copy, f->len);
+        mdns_receive(h->m, rig.now, rig_wall(), &arrival);
         free(copy);
         rig_drain(name);
     }
