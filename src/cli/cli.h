@@ -9,6 +9,7 @@
 #define CLI_CLI_H
 
 #include "base/buf.h"
+#include "base/span.h"
 #include "cli/args.h"
 
 /* Exit codes: docs of the command line, the same as in host/ops.h. */
@@ -99,9 +100,6 @@ const char *time_text(uint64_t wall_ms, char out[32]);
 
 /* The wall clock, ms since 1970. */
 uint64_t wall_now(void);
-
-/* Writes a span of time, rounded: "20 s", "5 min", "3 h", "2 days". */
-const char *span_text(uint64_t ms, char out[32]);
 
 /* Writes how long ago a time was: "just now", "5 min ago"; "-" for 0. */
 const char *age_text(uint64_t wall_ms, char out[32]);

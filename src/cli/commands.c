@@ -153,6 +153,12 @@ static const struct example peers_examples[] = {
     END_EXAMPLE,
 };
 
+static const struct example doctor_examples[] = {
+    {"rapport doctor", "what works, what does not, and the one next thing to do"},
+    {"rapport --json doctor | jq -r .next", "that thing alone"},
+    END_EXAMPLE,
+};
+
 static const struct option sync_options[] = {
     {.name = "wait",
      .kind = OPTION_DURATION,
@@ -344,6 +350,11 @@ static const struct command table[] = {
     {"status", "", 0, 0, "how the report stands, and what to do next", NULL, status_examples, NULL,
      verb_status},
     {"peers", "", 0, 0, "list who is connected and how", NULL, peers_examples, NULL, verb_peers},
+    {"doctor", "", 0, 0, "tell what works and what does not, and what to do", NULL, doctor_examples,
+     "Looks at the daemon, disk, clock, network, LAN, tailnet, firewall and each friend; changes "
+     "nothing and runs nothing as root. Without a daemon it looks around for a few seconds. Exit "
+     "code 3: something needs you.",
+     verb_doctor},
     {"sync", "", 0, 0, "wait until friends have what you have", sync_options, sync_examples,
      "Without a daemon it listens and dials by itself for as long as it takes. Exit code 5: nobody "
      "could be reached; 1: somebody could, but the time was over first.",
@@ -392,8 +403,8 @@ static const struct command table[] = {
 
 /* Verbs that are promised for a later version. */
 static const char *const later[] = {
-    "blame",  "diff",   "undo",   "restore", "attach",       "search",    "absorb",      "rotate",
-    "bundle", "doctor", "client", "page",    "schedule now", "member rm", "member role",
+    "blame",  "diff",   "undo",   "restore", "attach",       "search",    "absorb",
+    "rotate", "bundle", "client", "page",    "schedule now", "member rm", "member role",
 };
 
 const struct command *command_table(size_t *n)

@@ -205,24 +205,10 @@ uint64_t wall_now(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-const char *span_text(uint64_t ms, char out[32])
-{
-    uint64_t s = (ms + 500) / 1000;
-    if (s < 120)
-        (void)snprintf(out, 32, "%llu s", (unsigned long long)s);
-    else if (s < 2 * 3600)
-        (void)snprintf(out, 32, "%llu min", (unsigned long long)(s / 60));
-    else if (s < 2 * 86400)
-        (void)snprintf(out, 32, "%llu h", (unsigned long long)(s / 3600));
-    else
-        (void)snprintf(out, 32, "%llu days", (unsigned long long)(s / 86400));
-    return out;
-}
-
 const char *age_text(uint64_t wall_ms, char out[32])
 {
     uint64_t now = wall_now();
-    char span[32];
+    char span[SPAN_TEXT];
     if (wall_ms == 0)
         memcpy(out, "-", 2);
     else if (now < wall_ms + 2000)

@@ -37,7 +37,7 @@ static void put_progress(const msgpack_object *peer, struct buf *out)
 static void put_next_try(const msgpack_object *peer, struct buf *out)
 {
     uint64_t next = value_u64(peer, "next_try"), now = wall_now();
-    char text[32];
+    char text[SPAN_TEXT];
     if (next)
         buf_printf(out, "; next try %s%s", next > now + 1000 ? "in " : "",
                    next > now + 1000 ? span_text(next - now, text) : "now");

@@ -31,6 +31,10 @@ int verb_peers(struct cli *cli);
 /* member ls */
 int verb_member_ls(struct cli *cli);
 
+/* ---- verb_doctor.c: what works and what does not ---- */
+/* doctor */
+int verb_doctor(struct cli *cli);
+
 /* ---- verb_note.c: notes ---- */
 /* new [TITLE] */
 int verb_new(struct cli *cli);

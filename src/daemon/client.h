@@ -19,18 +19,27 @@
  *
  *   op            arguments (? optional)           reply
  *   daemon.ping   -                                pid, version, home, reports: [{dir, title,
- * listen: [str], peers: uint (connected)}] daemon.open   dir, listen? [str], peers? [str] already:
- * bool, pid, listen: [str], digest daemon.close  dir                              stopping: bool
- * (it was the last one: the daemon ends); sent when the folder is closed daemon.stop   - pid; sent
- * when every folder is closed sync          wait_s? uint (10)                SYNC; sent when
- * converged, or the time is over invite.wait   wait_s? uint (0: no limit)       device (hex), name;
- * sent when a friend has joined and converged; ok false, code TIMEOUT, else
+ *                                                  listen: [str], peers: uint (connected)}]
+ *   daemon.open   dir, listen? [str], peers?       already: bool, pid, listen: [str], digest
+ *                 [str], lan?, tailnet?,
+ *                 tailscaled?, tailnet_tag? str
+ *   daemon.close  dir                              stopping: bool (it was the last one: the daemon
+ *                                                  ends); sent when the folder is closed
+ *   daemon.stop   -                                pid; sent when every folder is closed
+ *   sync          wait_s? uint (10)                SYNC; sent when converged, or the time is over
+ *   invite.wait   wait_s? uint (0: no limit)       device (hex), name; sent when a friend has
+ *                                                  joined and converged; ok false, code TIMEOUT,
+ *                                                  else
+ *   doctor        version? str (of who asks)       DOCTOR
  *
- *   SYNC  converged: bool, digest (32 hex digits), peers: [PEER of host/ops.h with "digest_equal"
- *         true where equal], connected: uint, waited_ms: uint. ok is true also where nothing
- *         converged; no peer at all gives connected 0, for exit code 5.
+ *   SYNC    converged: bool, digest (32 hex digits), peers: [PEER of host/ops.h with
+ *           "digest_equal" true where equal], connected: uint, waited_ms: uint. ok is true also
+ *           where nothing converged; no peer at all gives connected 0, for exit code 5.
+ *   DOCTOR  problems: uint, next: str (the one next thing to do, "" nothing), findings: [{state:
+ *           fine|note|problem, area, text, todo}]; texts are safe for a terminal. Areas: daemon,
+ *           store, disk, files, clock, network, lan, tailnet, listen, firewall, friends, sleep
  *
- * "sync" and "invite.wait" are about the report of `dir`.
+ * "sync", "invite.wait" and "doctor" are about the report of `dir`.
  */
 #ifndef DAEMON_CLIENT_H
 #define DAEMON_CLIENT_H

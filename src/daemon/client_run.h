@@ -71,6 +71,7 @@ enum daemon_goal {
     DAEMON_GOAL_SYNC,   /* this device and every peer that answers have equal digests */
     DAEMON_GOAL_JOIN,   /* the ticket is redeemed, then as SYNC */
     DAEMON_GOAL_FRIEND, /* a friend has joined and has everything that we have */
+    DAEMON_GOAL_DOCTOR, /* every friend is connected; to be told what works */
 };
 
 struct daemon_once {
@@ -90,7 +91,8 @@ struct daemon_once {
 /*
  * Runs one report with its sockets until the goal is reached or the time is over, closes it, and
  * appends the reply: for SYNC and JOIN what the op "sync" replies, for FRIEND what "invite.wait"
- * does (daemon/client.h), each with "interrupted": true where a signal came first. A ticket that
+ * does, for DOCTOR what "doctor" does (daemon/client.h), also where the report cannot be opened;
+ * each with "interrupted": true where a signal came first. A ticket that
  * was refused for good is ok false with the reason.
  *
  * Returns 0 when there is a reply. Else nothing was appended and `why` has a sentence: what

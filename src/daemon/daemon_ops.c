@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "daemon/doctor.h"
 #include "daemon/pack.h"
 
 enum {
@@ -281,6 +282,19 @@ static void service_op(struct daemon *d, struct control_client *client, const ch
     reply_and_clear(client, &reply);
 }
 
+static void doctor(struct daemon *d, struct service *r, struct control_client *client,
+                   const struct pack_request *request)
+{
+    struct buf reply = BUF_INIT;
+    char *asker = NULL;
+    (void)pack_text(request, "version", &asker);
+    const struct doctor_about about = {
+        .daemon = true, .version = d->config->version, .asker = asker};
+    doctor_reply(r, &about, &reply);
+    free(asker);
+    reply_and_clear(client, &reply);
+}
+
 static bool is_own_op(struct slice op)
 {
     return op.len > 7 && memcmp(op.ptr, "daemon.", 7) == 0;
@@ -293,7 +307,8 @@ void daemon_request(void *user, struct control_client *client, const char *dir, 
     bool sync = slice_equal(op, slice_str("sync"));
     bool friend = slice_equal(op, slice_str("invite.wait"));
     struct pack_request request;
-    if (!sync && !friend && !is_own_op(op)) {
+    bool ill = slice_equal(op, slice_str("doctor"));
+    if (!sync && !friend && !ill && !is_own_op(op)) {
         service_op(d, client, dir, bytes);
         return;
     }
@@ -302,11 +317,13 @@ void daemon_request(void *user, struct control_client *client, const char *dir, 
         fail(client, error, "this is no request");
         return;
     }
-    struct served *s = sync || friend ? daemon_find(d, dir) : NULL;
+    struct served *s = is_own_op(op) ? NULL : daemon_find(d, dir);
     if (is_own_op(op))
         daemon_op(d, client, &request);
     else if (!s)
         not_here(client, dir);
+    else if (ill)
+        doctor(d, s->service, client, &request);
     else
         wait_for(d, s->service, client, &request, sync ? DAEMON_GOAL_SYNC : DAEMON_GOAL_FRIEND);
     pack_close(&request);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/daemon.h"
+#include "daemon/doctor.h"
 #include "daemon/pack.h"
 #include "net/address.h"
 
@@ -133,6 +134,15 @@ static int start(struct run *run, struct buf *why)
     return 0;
 }
 
+/* That a report cannot be opened is what a doctor is asked for. */
+static int answer_closed(const struct daemon_once *once, int error, struct buf *why,
+                         struct buf *answer)
+{
+    buf_reset(answer);
+    doctor_reply_closed(once->host.dir, error, why && why->len ? buf_cstr(why) : NULL, answer);
+    return buf_error(answer);
+}
+
 int daemon_sync_once(const struct daemon_config *config, const struct daemon_once *once,
                      struct buf *reply, struct buf *why)
 {
@@ -149,6 +159,8 @@ int daemon_sync_once(const struct daemon_config *config, const struct daemon_onc
     (void)uv_loop_close(&run.loop);
     (void)signal(SIGPIPE, before);
     error = error ? error : run.error ? run.error : buf_error(&answer);
+    if (error && once->goal == DAEMON_GOAL_DOCTOR)
+        error = answer_closed(once, error, why, &answer);
     if (!error)
         buf_append_slice(reply, buf_slice(&answer));
     else if (why && why->len == 0)

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -354,6 +355,9 @@ int service_open(const struct service_config *c, struct service **out, struct bu
     r->line = c->line;
     r->online = c->online;
     r->verbose = c->verbose;
+    r->listen_named = c->n_listen > 0;
+    r->opened_wall_ms = host_wall();
+    r->opened_asleep_ms = service_asleep_ms();
     int error = host_open(&c->host, &r->host, why);
     if (error) {
         free(r);
@@ -435,6 +439,14 @@ void service_close(struct service *r, void (*closed)(void *user, int error), voi
 }
 
 /* ---- asking ---- */
+
+/* Two clocks, of which one counts sleep. */
+int64_t service_asleep_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)rapport_uv_now() - ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
+}
 
 struct host *service_host(struct service *r)
 {

@@ -14,8 +14,9 @@ enum {
     SERVICE_AFTER_MS = 40,      /* after something happened: files, people, waits are looked at */
     SERVICE_WAIT_LOOK_MS = 100, /* while somebody waits */
     SERVICE_FIRST_DIALS_MS =
-        3000,                 /* a sync does not wait longer for dials that were never answered */
-    SERVICE_FRIEND_MS = 5000, /* nor for a friend who joined and is gone again */
+        3000, /* a sync does not wait longer for dials that were never answered */
+    SERVICE_LEAST_LOOK_MS = 1000, /* a look around takes at least this long */
+    SERVICE_FRIEND_MS = 5000,     /* nor for a friend who joined and is gone again */
     SERVICE_MOST_WAITS = 32,
     SERVICE_MOST_PEOPLE = 64
 };

@@ -1,6 +1,6 @@
 /*
- * service_people.c - who is connected, said when it changes: one line each; and when who is gone was
- * heard last. Names come from peers and are made safe for a terminal first.
+ * service_people.c - who is connected, said when it changes: one line each; and when those who are
+ * gone were heard last. Names come from peers and are made safe for a terminal first.
  */
 #include <stdio.h>
 

@@ -24,7 +24,10 @@ struct service {
     uv_timer_t after;
     bool watching, after_armed, has_after, closing;
     bool is_online, said_online, is_joined;
-    bool on_network; /* the machine has an address besides loopback */
+    bool on_network;   /* the machine has an address besides loopback */
+    bool listen_named; /* the person said where */
+    uint64_t opened_wall_ms;
+    int64_t opened_asleep_ms; /* service_asleep_ms then */
     bool said_failure, said_blind, verbose;
     struct person people[SERVICE_MOST_PEOPLE];
     size_t n_people;
@@ -44,6 +47,9 @@ struct service {
 void service_settle(struct service *r);
 /* printf to the person, made safe for a terminal. */
 void service_say(struct service *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* How long this machine has slept since it booted, ms. */
+int64_t service_asleep_ms(void);
 
 /* ---- service_people.c ---- */
 

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 
 #include "base/hex.h"
+#include "daemon/doctor.h"
 #include "daemon/pack.h"
 #include "daemon/service_state.h"
 #include "host/mirror.h"
 #include "host/ops.h"
+#include "host/people.h"
 
 struct service_wait {
     struct service_wait *next;
@@ -78,6 +80,16 @@ static bool friend_is_in(struct service *r, const struct service_wait *w, rappor
     return !here && now - w->friend_at >= SERVICE_FRIEND_MS;
 }
 
+static bool everybody_is_here(struct service *r)
+{
+    struct people_friend friend;
+    size_t at = 0;
+    while (people_next_friend(r->host, &at, &friend))
+        if (!friend.connected)
+            return false;
+    return true;
+}
+
 static bool is_reached(struct service *r, const struct service_wait *w, rapport_time_ms now)
 {
     switch (w->goal) {
@@ -87,6 +99,8 @@ static bool is_reached(struct service *r, const struct service_wait *w, rapport_
         return host_join_state(r->host, NULL) != HOST_JOIN_WAITING && is_synced(r, w, now);
     case DAEMON_GOAL_FRIEND:
         return friend_is_in(r, w, now);
+    case DAEMON_GOAL_DOCTOR:
+        return now - w->since >= SERVICE_LEAST_LOOK_MS && everybody_is_here(r);
     }
     return true;
 }
@@ -159,6 +173,8 @@ static void reply_to(struct service *r, const struct service_wait *w, bool reach
     int error = 0;
     if (w->goal == DAEMON_GOAL_FRIEND && w->has_friend)
         reply_friend(r, w, reply);
+    else if (w->goal == DAEMON_GOAL_DOCTOR)
+        doctor_reply(r, &(struct doctor_about){.daemon = false}, reply);
     else if (w->goal == DAEMON_GOAL_FRIEND)
         pack_failure(reply, RAPPORT_TIMEOUT, 5, "nobody has joined yet; the ticket stays valid");
     else if (w->goal == DAEMON_GOAL_JOIN && host_join_state(r->host, &error) == HOST_JOIN_REFUSED)

@@ -47,7 +47,7 @@ static bool is_unreached(const struct service *r, const struct rapport_peer_info
                          uint64_t wall_ms)
 {
     uint64_t heard = p->has_device ? people_heard(r, p->device) : 0;
-    return p->source == RAPPORT_SOURCE_LAN && p->state != RAPPORT_LINK_CONNECTED && p->last_error &&
+    return p->on_lan && p->n_tries && p->state != RAPPORT_LINK_CONNECTED && p->last_error &&
            (!heard || wall_ms - heard > TROUBLE_AWAY_MS);
 }
 

@@ -364,6 +364,14 @@ void host_set_addresses(struct host *h, const struct rapport_address *addresses,
         memcpy(h->addresses, addresses, h->n_addresses * sizeof *addresses);
 }
 
+size_t host_addresses(const struct host *h, struct rapport_address *out, size_t most)
+{
+    size_t n = h->n_addresses < most ? h->n_addresses : most;
+    if (n)
+        memcpy(out, h->addresses, n * sizeof *out);
+    return n;
+}
+
 int host_flush(struct host *h)
 {
     struct rapport_event event = {.kind = RAPPORT_EVENT_FLUSH};

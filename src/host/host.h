@@ -145,6 +145,8 @@ int host_flush(struct host *h);
 /* The addresses that a ticket names as where we listen (copied; more than HOST_MOST_ADDRESSES are
    left out). */
 void host_set_addresses(struct host *h, const struct rapport_address *addresses, size_t n);
+/* The first `most` of them; returns how many were written. */
+size_t host_addresses(const struct host *h, struct rapport_address *out, size_t most);
 
 /* ---- asking ---- */
 

@@ -462,6 +462,91 @@ def two_daemons(work):
     ada.run('down')
 
 
+def doctor(p, code=0):
+    """What doctor says, by area, and the one next thing."""
+    r = p.run('--json', 'doctor', code=code).object()
+    areas = {}
+    for found in r['findings']:
+        check(found['state'] in ('fine', 'note', 'problem') and found['text'], found)
+        areas.setdefault(found['area'], []).append(found)
+    equal(r['problems'] > 0, code == 3, 'exit 3 exactly where there is a problem')
+    return areas, r['next']
+
+
+@test
+def doctor_without_daemon(work):
+    """doctor alone: looks around for a moment, covers each area, says the one next thing, changes nothing"""
+    ada = Person(work, 'ada').init('Ill')
+    before = ada.status()['digest']
+    areas, next_thing = doctor(ada)
+    equal(list(areas), ['daemon', 'store', 'disk', 'files', 'clock', 'lan', 'tailnet', 'listen', 'firewall', 'friends',
+                        'sleep'], 'areas, the most urgent first')
+    equal(next_thing, 'rapport up --detach', 'next')
+    equal(areas['friends'][0]['todo'], 'rapport invite', 'nobody else is in')
+    equal(ada.status()['digest'], before, 'digest')
+    text = ada.run('doctor').out
+    check('no problem\nnext: rapport up --detach\n' in text and 'do: rapport invite' in text, text)
+    ada.run('doctor', code=4, cwd='/')
+
+
+@test
+def doctor_damaged(work):
+    """doctor where the report cannot be opened: it says so, and what it can see all the same"""
+    ada = Person(work, 'ada').init('Damaged')
+    ada.write('.rapport/report.db', 'no database at all\n' * 100)
+    areas, next_thing = doctor(ada, code=3)
+    equal(areas['store'][0]['state'], 'problem', 'the database')
+    check('join again' in next_thing and areas['disk'], next_thing)
+
+
+@test
+def doctor_with_friends(work):
+    """doctor, status and peers: a friend by which path, then gone: since when and why, in words"""
+    ada, bram = Person(work, 'ada').init('Well'), Person(work, 'bram')
+    up(ada)
+    try:
+        join(ada, bram)
+        up(bram)
+        log = os.path.join(bram.home, 'log')
+        until('connected', lambda: os.path.exists(log) and 'Ada is connected' in open(log).read())
+        friend = bram.status()['friends'][0]
+        equal((friend['name'], friend['connected'], friend['path'], friend['why']), ('Ada', True, 'here', ''), 'friend')
+        check(friend['since'] and friend['last_heard'], friend)
+        areas, _ = doctor(bram)
+        check('Ada is connected' in areas['friends'][0]['text'], areas['friends'])
+        check('within a second' in areas['clock'][0]['text'], areas['clock'])
+        check(areas['daemon'][0]['text'].startswith('process '), areas['daemon'])
+        down(ada)
+        until('gone', lambda: not bram.status()['peers']['connected'])
+        friend = until('tried', lambda: (f := bram.status()['friends'][0])['next_try'] and f)
+        check(not friend['connected'] and friend['why'] and friend['last_heard'], friend)
+        equal(bram.status()['network'], [], 'a friend who is simply away is no trouble')
+        areas, next_thing = doctor(bram)
+        check('Ada is not connected, last heard' in areas['friends'][0]['text'], areas['friends'])
+        text = bram.run('status').out
+        check('nobody is connected' in text and 'Ada, not connected, last heard' in text, text)
+        row = bram.run('--json', 'peers').rows()[0]
+        equal((row['state'], row['path'], bool(row['why'])), ('waiting', 'here', True), 'peer')
+    finally:
+        down(bram)
+        down(ada)
+
+
+@test
+def doctor_stuck_daemon(work):
+    """a daemon that does not answer is named, in bounded time"""
+    ada = Person(work, 'ada').init('Stuck')
+    up(ada)
+    pid = int(ada.read('.rapport/lock').split()[0])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        r = ada.run('doctor', code=3)
+        check(f'kill {pid}' in r.err, r.err)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        down(ada)
+
+
 def carried(writer, reader, text):
     start = time.monotonic()
     writer.write('notes/shared.md', text + '\n', 'a')
