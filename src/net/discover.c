@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "net/lan.h"
 #include "net/net.h"
 
 enum {
@@ -27,6 +28,9 @@ struct discover {
     enum rapport_uv_lan lan_mode;
     enum rapport_uv_tailnet tailnet_mode;
     char *tailscaled, *tailnet_tag; /* NULL: the default */
+    struct lan *lan;                /* NULL: off */
+    uint8_t tags[RAPPORT_TAGS]
+                [RAPPORT_TAG_BYTES]; /* of a beacon that is never sent: to see change */
     uv_timer_t look;
     unsigned n_open; /* the timer, and what else has to close */
     struct found found[DISCOVER_MOST_FOUND];
@@ -35,7 +39,20 @@ struct discover {
     size_t n_connected;
 };
 
+static struct rapport_node *node_of(const struct discover *d)
+{
+    return d->uv->config.node(d->uv->config.user);
+}
+
 /* ---- what was found ---- */
+
+static void find(struct discover *d, const struct found *found)
+{
+    if (d->n_found == DISCOVER_MOST_FOUND)
+        return;
+    d->found[d->n_found++] = *found;
+    uv_owe(d->uv);
+}
 
 void discover_settle(struct rapport_uv *uv)
 {
@@ -69,19 +86,28 @@ static bool holds(const struct rapport_address *list, size_t n, const struct rap
 
 static void tell(struct discover *d, const struct rapport_address *address, bool connected)
 {
-    (void)d;
-    (void)address;
-    (void)connected;
+    if (d->lan)
+        lan_connected(d->lan, address, connected);
+}
+
+/* Joined, invited, another epoch: the report is found by other tags. At a time that stands still,
+   so that they do not differ by it. */
+static void look_at_tags(struct discover *d)
+{
+    struct rapport_beacon beacon = {.port = RAPPORT_UV_PORT};
+    (void)rapport_node_tags(node_of(d), 0, &beacon);
+    if (d->lan && memcmp(d->tags, beacon.tags, sizeof d->tags) != 0)
+        lan_set_tags(d->lan);
+    memcpy(d->tags, beacon.tags, sizeof d->tags);
 }
 
 static void on_look(uv_timer_t *timer)
 {
     struct discover *d = timer->data;
-    struct rapport_node *node = d->uv->config.node(d->uv->config.user);
     struct rapport_address now[RAPPORT_MOST_LINKS];
     struct rapport_peer_info peer;
     size_t n = 0, at = 0;
-    while (rapport_node_next_peer(node, &at, &peer))
+    while (rapport_node_next_peer(node_of(d), &at, &peer))
         if (peer.state == RAPPORT_LINK_CONNECTED && n < RAPPORT_MOST_LINKS)
             now[n++] = peer.address;
     for (size_t i = 0; i < d->n_connected; i++)
@@ -91,7 +117,10 @@ static void on_look(uv_timer_t *timer)
         if (!holds(d->connected, d->n_connected, &now[i]))
             tell(d, &now[i], true);
     memcpy(d->connected, now, n * sizeof now[0]);
+    if (d->lan && n != d->n_connected)
+        lan_set_peers(d->lan, n);
     d->n_connected = n;
+    look_at_tags(d);
 }
 
 void discover_touch(struct rapport_uv *uv)
@@ -103,14 +132,64 @@ void discover_touch(struct rapport_uv *uv)
 
 void discover_moved(struct rapport_uv *uv, bool woke)
 {
-    (void)uv;
-    (void)woke;
+    struct discover *d = uv->discover;
+    if (!d || !d->lan)
+        return;
+    if (woke)
+        lan_restart(d->lan);
+    else
+        lan_look(d->lan);
 }
 
 void discover_tried(struct rapport_uv *uv, const struct rapport_effect *effect)
 {
     (void)uv;
     (void)effect;
+}
+
+/* ---- the LAN ---- */
+
+static size_t lan_tags(void *user, uint64_t wall_ms, struct rapport_beacon *beacon)
+{
+    return rapport_node_tags(node_of(user), wall_ms, beacon);
+}
+
+static bool lan_knows(void *user, uint64_t wall_ms, const struct rapport_beacon *beacon)
+{
+    return rapport_node_knows_beacon(node_of(user), wall_ms, beacon);
+}
+
+static void lan_found(void *user, const struct mdns_found *f)
+{
+    const struct found found = {f->address, RAPPORT_SOURCE_LAN, f->who, f->lost};
+    find(user, &found);
+}
+
+static void lan_trace(void *user, const char *line)
+{
+    const struct discover *d = user;
+    uv_trace(d->uv, "%s", line);
+}
+
+static int open_lan(struct discover *d)
+{
+    const struct lan_config config = {
+        .loop = d->uv->config.loop,
+        .mode = d->lan_mode == RAPPORT_UV_LAN_ON ? MDNS_ACTIVE : MDNS_PASSIVE,
+        .user = d,
+        .tags = lan_tags,
+        .knows = lan_knows,
+        .found = lan_found,
+        .trace = lan_trace,
+    };
+    if (d->lan_mode == RAPPORT_UV_LAN_OFF)
+        return 0;
+    int error = lan_open(&config, &d->lan);
+    if (error)
+        return error;
+    d->n_open++;
+    lan_set_port(d->lan, listen_port(d->uv));
+    return 0;
 }
 
 /* ---- life ---- */
@@ -149,7 +228,8 @@ int rapport_uv_discover(struct rapport_uv *uv, const struct rapport_uv_discovery
     d->n_open = 1;
     uv->discover = d;
     uv->n_handles++;
-    return 0;
+    look_at_tags(d);
+    return open_lan(d);
 }
 
 static void on_part_closed(void *user)
@@ -171,8 +251,12 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void discover_close(struct rapport_uv *uv)
 {
-    if (uv->discover)
-        uv_close((uv_handle_t *)&uv->discover->look, on_timer_closed);
+    struct discover *d = uv->discover;
+    if (!d)
+        return;
+    uv_close((uv_handle_t *)&d->look, on_timer_closed);
+    if (d->lan)
+        lan_close(d->lan, on_part_closed, d);
 }
 
 /* ---- asking ---- */
@@ -198,11 +282,23 @@ void discover_view(const struct rapport_uv *uv, struct discover_view *out)
     const struct discover *d = uv->discover;
     *out = (struct discover_view){.lan = d ? d->lan_mode : RAPPORT_UV_LAN_OFF,
                                   .tailnet = d ? d->tailnet_mode : RAPPORT_UV_TAILNET_OFF};
+    if (!d || !d->lan)
+        return;
+    struct mdns_stats stats;
+    lan_stats(d->lan, &stats);
+    out->n_links = stats.n_links;
+    out->lan_heard = stats.last_foreign;
+    out->n_instances = stats.n_instances;
+    out->n_friends = stats.n_known;
+    out->lan_since = lan_view(d->lan, out->links, sizeof out->links);
 }
 
 void discover_findings(const struct rapport_uv *uv, struct findings *f)
 {
-    (void)uv;
-    finding_add(f, FINDING_NOTE, "lan", NULL, "friends are not looked for on the LAN");
+    const struct discover *d = uv->discover;
+    if (d && d->lan)
+        lan_findings(d->lan, f);
+    else
+        finding_add(f, FINDING_NOTE, "lan", NULL, "friends are not looked for on the LAN");
     finding_add(f, FINDING_NOTE, "tailnet", NULL, "friends are not looked for on the tailnet");
 }

@@ -50,6 +50,9 @@ void lan_set_peers(struct lan *l, size_t n_connected);
 void lan_connected(struct lan *l, const struct rapport_address *address, bool connected);
 /* Figures of the engine. */
 void lan_stats(const struct lan *l, struct mdns_stats *out);
+/* Writes the names of the interfaces in use, "eth0, wlan0", as many as there is room for. Returns
+   since when the oldest of them is in use, 0 for none. */
+rapport_time_ms lan_view(const struct lan *l, char *names, size_t size);
 /* Interfaces used and skipped with the reason, what was heard, who was recognised. */
 void lan_findings(const struct lan *l, struct findings *f);
 

@@ -1,4 +1,4 @@
-"""Networks that hold one person each, and a proxy that stands between two of them.
+"""Networks that hold one person each, a LAN that joins them, and a proxy that stands between two of them.
 
 A Net is a network namespace with a loopback only, so a daemon in it reaches what the test puts there and nothing
 else; two daemons that learn each other's true addresses still meet at the proxy alone. A namespace needs root, or a
@@ -12,6 +12,7 @@ import os
 import random
 import socket
 import struct
+import subprocess
 import threading
 import time
 
@@ -82,6 +83,64 @@ class Net:
 
     def close(self):
         os.close(self.fd)
+
+
+    def ip(self, *args):
+        """Runs ip(8) in this network; a failure is one of the machine, not of what is tested."""
+        with self.inside():
+            done = subprocess.run(["ip", *args], capture_output=True, text=True)
+        if done.returncode:
+            raise OSError(f"ip {' '.join(args)}: {done.stderr.strip()}")
+        return done.stdout
+
+
+class Lan:
+    """A switch in a network of its own. Those who are plugged in have an interface wlan0, not called veth: such are
+    taken for containers. IPv4 10.77.0.0/16 and IPv6 fd77::/64, as asked for; an IPv6 link-local address where IPv6
+    is on."""
+
+    def __init__(self, lab):
+        self.net = Net()
+        lab.closers.append(self.net.close)
+        self.net.ip("link", "add", "lan0", "type", "bridge")
+        self.net.ip("link", "set", "lan0", "up")
+        self.ports = 0
+
+    def plug(self, net, v4=True, v6=True):
+        self.ports += 1
+        port = f"port{self.ports}"
+        self.net.ip("link", "add", "wlan0", "type", "veth", "peer", "name", port)
+        self.net.ip("link", "set", "wlan0", "netns", net.path)
+        self.net.ip("link", "set", port, "master", "lan0", "up")
+        if not v6:
+            with net.inside(), open("/proc/sys/net/ipv6/conf/all/disable_ipv6", "w") as f:
+                f.write("1")
+        net.kinds = (v4, v6)
+        move(net, self.ports)
+        return port
+
+
+def move(net, n):
+    """Addresses with the number n, in place of all others; waits until the kernel is done with detecting duplicates."""
+    v4, v6 = net.kinds
+    net.ip("link", "set", "wlan0", "down")
+    net.ip("addr", "flush", "dev", "wlan0")
+    net.ip("link", "set", "wlan0", "up")
+    if v4:
+        net.ip("addr", "add", f"10.77.{n // 250}.{n % 250 + 1}/16", "dev", "wlan0")
+    if v6:
+        net.ip("addr", "add", f"fd77::{n:x}/64", "dev", "wlan0", "nodad")
+    settle(net)
+
+
+def settle(net, seconds=5):
+    v6, end = net.kinds[1], time.monotonic() + seconds
+    while time.monotonic() < end:
+        said = net.ip("-6", "addr", "show", "dev", "wlan0") if v6 else "fe80"
+        if "tentative" not in said and "fe80" in said:
+            return
+        time.sleep(0.02)
+    raise OSError("the kernel is not done with the addresses of wlan0")
 
 
 class Flow:

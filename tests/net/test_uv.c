@@ -1,6 +1,7 @@
 /* The driver over loopback, stepped by a script instead of a node. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -533,4 +534,55 @@ TEST(uv_close_busy,
     for (int i = 0; i < 8; i++)
         close(fill[i]);
     close(fd);
+}
+
+TEST(uv_cancel, "a dial that is cancelled has no answer, whether under way or failed already")
+{
+    uv_loop_t loop;
+    struct side s;
+    int fd, fill[8];
+    uint16_t port = raw_listener(&fd, 0);
+    for (int i = 0; i < 8; i++)
+        fill[i] = raw_connect(port, false);
+    CHECK_EQ(uv_loop_init(&loop), 0);
+    open_side(&s, &loop);
+    struct rapport_effect e = {.kind = RAPPORT_EFFECT_DIAL,
+                               .dial = 3,
+                               .address = {.family = 4, .bytes = {127, 0, 0, 1}, .port = port}};
+    rapport_uv_effect(s.uv, &e);
+    CHECK_EQ(rapport_uv_n_conns(s.uv), 1);
+    e.dial = 4;
+    e.address.port = 0; /* fails at once, and is owed */
+    rapport_uv_effect(s.uv, &e);
+    e.dial = 5;
+    rapport_uv_effect(s.uv, &e);
+    e.kind = RAPPORT_EFFECT_CANCEL;
+    e.dial = 3;
+    rapport_uv_effect(s.uv, &e);
+    e.dial = 4;
+    rapport_uv_effect(s.uv, &e);
+    CHECK_EQ(rapport_uv_n_conns(s.uv), 0);
+    run_until(&loop, &s.n[RAPPORT_EVENT_DIAL_FAILED], 1);
+    CHECK_EQ(s.dial, 5);
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    CHECK_EQ(s.n[RAPPORT_EVENT_DIAL_FAILED], 1);
+    close_sides(&loop, &s, 1);
+    for (int i = 0; i < 8; i++)
+        close(fill[i]);
+    close(fd);
+}
+
+TEST(uv_resumed, "a process that was stopped and goes on says that it moved")
+{
+    uv_loop_t loop;
+    struct side s;
+    CHECK_EQ(uv_loop_init(&loop), 0);
+    open_side(&s, &loop);
+    rapport_uv_online(s.uv);
+    run_until(&loop, &s.n[RAPPORT_EVENT_ONLINE], 1);
+    CHECK_EQ(s.n[RAPPORT_EVENT_MOVED], 0);
+    CHECK_EQ(raise(SIGCONT), 0);
+    run_until(&loop, &s.n[RAPPORT_EVENT_MOVED], 1);
+    CHECK_EQ(s.n[RAPPORT_EVENT_ONLINE], 2);
+    close_sides(&loop, &s, 1);
 }
