@@ -330,6 +330,23 @@ static int fail(struct buf *why, int error, int code)
     return code;
 }
 
+/* Who goes to the background says on the terminal what is looked at from now on; the log has more. */
+static void say_looking(const struct daemon_config *c)
+{
+    static const char *const tailnets[] = {
+        [RAPPORT_UV_TAILNET_OWN] = "at your own machines on the tailnet (--tailnet off: not)",
+        [RAPPORT_UV_TAILNET_ON] =
+            "at every machine of the tailnet that is on line, once a friend is "
+            "invited (--tailnet own or off narrows it)"};
+    struct rapport_uv_discovery d;
+    if (!c->detach || c->quiet || daemon_discovery(c, &d, NULL))
+        return;
+    bool lan = d.lan != RAPPORT_UV_LAN_OFF, tailnet = d.tailnet != RAPPORT_UV_TAILNET_OFF;
+    if (lan || tailnet)
+        (void)fprintf(stderr, "looking for friends %s%s%s\n", lan ? "on the LAN" : "",
+                      lan && tailnet ? " and " : "", tailnet ? tailnets[d.tailnet] : "");
+}
+
 /* From here on in the process that serves. */
 static int start(struct daemon *d, char *const *dirs)
 {
@@ -339,6 +356,7 @@ static int start(struct daemon *d, char *const *dirs)
     config.dirs = (const char *const *)dirs;
     if (daemon_hand_over(&config, &code))
         return code;
+    say_looking(&config);
     if (config.detach && !detach(&outcome, d->home, &code))
         return code;
     return run(d, dirs, &outcome);

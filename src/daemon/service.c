@@ -138,7 +138,7 @@ void service_touch(struct service *r)
 {
     if (r->uv && !r->closing)
         rapport_uv_wake(r->uv);
-    if (r->after_armed || r->closing || !r->has_after)
+    if (r->after_armed || r->closing || !r->has_timers)
         return;
     r->after_armed = true;
     (void)uv_timer_start(&r->after, on_after, SERVICE_AFTER_MS, 0);
@@ -320,6 +320,13 @@ static int add_peers(struct service *r, const struct service_config *c, struct b
     return error;
 }
 
+static void on_tell(uv_timer_t *timer)
+{
+    struct service *r = timer->data;
+    if (!r->closing)
+        ways_say(r);
+}
+
 static int start(struct service *r, const struct service_config *c, struct buf *why)
 {
     struct rapport_uv_config uv = {c->loop, r, on_step, on_deadline, on_trace, on_node};
@@ -330,13 +337,18 @@ static int start(struct service *r, const struct service_config *c, struct buf *
     set_hooks(r);
     (void)uv_timer_init(c->loop, &r->after);
     r->after.data = r;
-    r->has_after = true;
+    (void)uv_timer_init(c->loop, &r->tell);
+    r->tell.data = r;
+    r->has_timers = true;
     error = watch_open(&r->watch, c->loop, on_look, r);
     r->watching = true;
     service_settle(r);
     error = error ? error : listen_on(r, c, why);
     error = error ? error : add_peers(r, c, why);
-    return error || !c->discovery ? error : rapport_uv_discover(r->uv, c->discovery);
+    if (error || !c->discovery)
+        return error;
+    error = rapport_uv_discover(r->uv, c->discovery);
+    return error ? error : uv_timer_start(&r->tell, on_tell, SERVICE_TELL_MS, 0);
 }
 
 static void ignore_closed(void *user, int error)
@@ -388,18 +400,23 @@ static void finish(struct service *r)
     closed(user, error);
 }
 
-static void on_after_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
-    finish(handle->data);
+    struct service *r = handle->data;
+    if (--r->n_closing == 0)
+        finish(r);
 }
 
 static void close_after(void *user)
 {
     struct service *r = user;
-    if (r->has_after)
-        uv_close((uv_handle_t *)&r->after, on_after_closed);
-    else
+    if (!r->has_timers) {
         finish(r);
+        return;
+    }
+    r->n_closing = 2;
+    uv_close((uv_handle_t *)&r->after, on_timer_closed);
+    uv_close((uv_handle_t *)&r->tell, on_timer_closed);
 }
 
 static void close_watch(void *user)

@@ -12,6 +12,8 @@
 
 enum {
     SERVICE_AFTER_MS = 40,      /* after something happened: files, people, waits are looked at */
+    SERVICE_TELL_MS = 1000,     /* after the start it is said where friends are looked for: the
+                                   tailnet has answered by then */
     SERVICE_WAIT_LOOK_MS = 100, /* while somebody waits */
     SERVICE_FIRST_DIALS_MS =
         3000, /* a sync does not wait longer for dials that were never answered */

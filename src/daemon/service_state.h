@@ -21,8 +21,9 @@ struct service {
     struct rapport_uv *uv;
     struct syncer syncer;
     struct watch watch;
-    uv_timer_t after;
-    bool watching, after_armed, has_after, closing;
+    uv_timer_t after, tell;
+    bool watching, after_armed, has_timers, closing;
+    unsigned n_closing; /* timers that libuv still holds */
     bool is_online, said_online, is_joined;
     bool on_network;   /* the machine has an address besides loopback */
     bool listen_named; /* the person said where */
@@ -62,6 +63,8 @@ uint64_t people_heard(const struct service *r, const uint8_t device[RAPPORT_DEVI
 
 /* The hooks of the host about ways to friends; `hooks->user` is the service. */
 void ways_hooks(struct host_hooks *hooks);
+/* Says where friends are looked for. */
+void ways_say(struct service *r);
 struct trouble_facts;
 /* How the ways to friends stand now; only while the report has its sockets. */
 void ways_facts(struct service *r, struct trouble_facts *t);

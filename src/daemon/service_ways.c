@@ -98,6 +98,46 @@ static void ways_trouble(void *user, void *to,
     findings_clear(&found);
 }
 
+/* ---- where friends are looked for ---- */
+
+static void put_lan(const struct discover_view *v, struct buf *out)
+{
+    buf_printf(out, "the LAN (%s%s)", v->links[0] ? v->links : "no interface yet",
+               v->lan == RAPPORT_UV_LAN_PASSIVE ? ", without being found" : "");
+}
+
+static void put_tailnet(const struct discover_view *v, bool has_company, struct buf *out)
+{
+    bool own = v->tailnet == RAPPORT_UV_TAILNET_OWN;
+    if (!v->tailnet_running) {
+        buf_printf(out, "the tailnet (%s)", v->trouble[0] ? v->trouble : "once there is one");
+        return;
+    }
+    buf_printf(out, "the tailnet (%zu %s%s%s; --tailnet %s narrows it)", v->n_machines,
+               own ? "of your own " : "", v->n_machines == 1 ? "machine" : "machines",
+               has_company ? "" : ", as soon as a friend is invited", own ? "off" : "own or off");
+}
+
+void ways_say(struct service *r)
+{
+    struct discover_view v;
+    struct buf line = BUF_INIT;
+    discover_view(r->uv, &v);
+    bool lan = v.lan != RAPPORT_UV_LAN_OFF, tailnet = v.tailnet != RAPPORT_UV_TAILNET_OFF;
+    if (!lan && !tailnet)
+        return;
+    buf_append_str(&line, "looking for friends on ");
+    if (lan)
+        put_lan(&v, &line);
+    if (lan && tailnet)
+        buf_append_str(&line, " and ");
+    if (tailnet)
+        put_tailnet(&v, rapport_node_has_company(host_node(r->host)), &line);
+    if (buf_cstr(&line))
+        service_say(r, "%s", (const char *)line.ptr);
+    buf_clear(&line);
+}
+
 void ways_hooks(struct host_hooks *hooks)
 {
     hooks->path = ways_path;
