@@ -105,9 +105,10 @@ unsigned tailnet_bus_mask(unsigned cap);
 
 /* A scanner of the bus: one JSON object a line, of any length, without building it. */
 struct tailnet_bus {
-    unsigned depth, key_len, state;
-    bool in_string, escaped, is_key, ring;
-    char key[24];
+    unsigned depth, state;
+    size_t key_len;
+    bool in_string, escaped, in_patch, is_end, ring, ends;
+    char key[24]; /* the last string's first bytes */
 };
 
 enum tailnet_ring {
