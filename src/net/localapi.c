@@ -285,7 +285,7 @@ static struct localapi_request *request_begin(struct localapi_request *r, const 
 }
 
 struct localapi_request *localapi_get(
-    uv_loop_t *loop, const char *path, const char *target, size_t most, uint64_t wait_ms,
+    uv_loop_t *loop, const char *path, const char *target, size_t most,
     void (*done)(void *user, int error, const struct localapi_head *head, struct slice body),
     void *user)
 {
@@ -295,7 +295,7 @@ struct localapi_request *localapi_get(
     r->done = done;
     r->most = most;
     buf_printf(&r->text, "GET %s HTTP/1.0\r\nHost: local-tailscaled.sock\r\n\r\n", target);
-    return request_begin(r, path, wait_ms);
+    return request_begin(r, path, LOCALAPI_REQUEST_MS);
 }
 
 struct localapi_request *localapi_watch(uv_loop_t *loop, const char *path, const char *target,

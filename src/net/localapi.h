@@ -47,7 +47,7 @@ struct localapi_request;
    it), RAPPORT_PERMISSION, RAPPORT_TIMEOUT, RAPPORT_LIMIT, RAPPORT_MALFORMED, RAPPORT_CLOSED or
    RAPPORT_IO. Returns NULL when memory is out. */
 struct localapi_request *localapi_get(
-    uv_loop_t *loop, const char *path, const char *target, size_t most, uint64_t wait_ms,
+    uv_loop_t *loop, const char *path, const char *target, size_t most,
     void (*done)(void *user, int error, const struct localapi_head *head, struct slice body),
     void *user);
 
