@@ -96,9 +96,16 @@ class Underlay:
         ip(net, "addr", "add", f"10.99.0.{self.n}/24", "dev", "eth0")
         ip(net, "link", "set", "eth0", "up")
         if self.n > 1:
-            ip(net, "rule", "add", "pref", "9", "to", SERVER, "lookup", "main")
-            ip(net, "rule", "add", "pref", "10", "to", "10.99.0.0/24", "ipproto", "tcp", "blackhole")
+            self._refuse_guests(net)
         return net
+
+    @staticmethod
+    def _refuse_guests(net):
+        """Drops TCP that comes over the cable from anybody but the server; whoever connects waits in vain."""
+        ip(net, "rule", "add", "pref", "20", "lookup", "local")
+        ip(net, "rule", "add", "pref", "9", "from", SERVER, "iif", "eth0", "lookup", "local")
+        ip(net, "rule", "add", "pref", "10", "from", "10.99.0.0/24", "iif", "eth0", "ipproto", "tcp", "blackhole")
+        ip(net, "rule", "del", "pref", "0")
 
 
 class Service:

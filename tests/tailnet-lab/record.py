@@ -18,6 +18,7 @@ import lab_headscale
 from lab import Lab, say, wait_for
 from lab_headscale import Tailnet, http
 
+LEFT_OUT = {"PacketFilter", "PacketFilterRules", "DERPMap", "DNS", "SSHPolicy", "Hostinfo"}
 HOST = "Host: local-tailscaled.sock\r\n"
 GRANT = {"tagOwners": {"tag:notes": ["ada@"]},
          "grants": [{"src": ["*"], "dst": ["*"], "ip": ["*"], "app": {"example.org/cap/notes": [{"role": "friend"}]}}]}
@@ -44,7 +45,8 @@ class Recorder:
 
     def ask(self, name, node, first, headers=HOST, seconds=3):
         code, header, body = http(node.socket, f"{first}\r\n{headers}\r\n", seconds)
-        record = {"request": f"{first}\r\n{headers}".strip().split("\r\n"), "code": code, "header": header.split("\r\n")}
+        record = {"request": f"{first}\r\n{headers}".strip().split("\r\n"), "code": code,
+                  "header": header.split("\r\n")}
         try:
             record["body"] = json.loads(body)
         except ValueError:
@@ -68,22 +70,21 @@ class Recorder:
         def end():
             thread.join()
             code, header, body = got["answer"]
+            lines = [line for line in body.splitlines() if line.strip().startswith(b"{")]
             record = {"request": [f"GET /localapi/v0/watch-ipn-bus?mask={mask} HTTP/1.0"], "code": code,
                       "header": header.split("\r\n"), "seconds": round(time.monotonic() - begin),
-                      "lines": [shorten(json.loads(line)) for line in body.splitlines() if line.strip().startswith(b"{")]}
+                      "lines": [shorten(json.loads(line)) for line in lines]}
             if not record["lines"]:
                 record["text"] = body.decode("utf-8", "replace")
             self.write(name, record)
         return end
 
 
-def shorten(value, depth=0):
+def shorten(value):
     """A network map without the lists that say nothing to us (the packet filter, relays)."""
     if isinstance(value, dict):
-        return {k: "left out" if k in ("PacketFilter", "PacketFilterRules", "DERPMap", "DNS", "SSHPolicy", "Hostinfo") and v
-                else
-                shorten(v, depth + 1) for k, v in value.items()}
-    return [shorten(v, depth + 1) for v in value[:4]] if isinstance(value, list) else value
+        return {k: "left out" if k in LEFT_OUT and v else shorten(v) for k, v in value.items()}
+    return [shorten(v) for v in value[:4]] if isinstance(value, list) else value
 
 
 def answers(rec, node, peer):
