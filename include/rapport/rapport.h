@@ -83,6 +83,8 @@ enum rapport_event_kind {
     RAPPORT_EVENT_MOVED,          /* the machine woke up or its links changed: every session must
                                      prove itself within 2 s, everybody else is dialled at once */
     RAPPORT_EVENT_EDIT,           /* edit */
+    RAPPORT_EVENT_BUNDLE,         /* bytes: the next ones of a bundle file, cut anywhere; len 0: its
+                                     end. RAPPORT_AGAIN: drain the effects and give it again */
     RAPPORT_EVENT_FLUSH,          /* seal what was typed and save the cache now */
 };
 
@@ -400,6 +402,62 @@ void rapport_node_draw_invite(struct rapport_node *node, uint8_t seed[32], uint8
  * to 255. */
 int rapport_node_ticket(struct rapport_node *node, const struct rapport_invite *invite,
                         char **text);
+
+/* ---- bundles: sync by file (docs/protocol.md section 5) ---- */
+
+/* Where the reading of a bundle stands, or ended; numbers are of what was read so far. */
+struct rapport_bundle_info {
+    bool reading;                            /* its end has not come */
+    int error;                               /* why it ended early, else 0 */
+    bool by_member;                          /* its writer is known and signed what he holds */
+    uint8_t device[RAPPORT_DEVICE_ID_BYTES]; /* who wrote it, */
+    uint64_t wall_ms;                        /* when by his clock */
+    uint64_t n_deltas, n_known;              /* in it; of those here before */
+    uint64_t n_taken, n_taken_events;        /* new ones */
+    uint64_t n_waiting;                      /* that build on what is not here */
+    uint64_t n_refused;                      /* that were not valid, or of a second history */
+    uint8_t waits_for[16];                   /* a log that they wait for */
+    const char *waits_for_name;              /* whose that is; "" unknown */
+};
+/* Reading ends with the event of len 0 or with an error: RAPPORT_MALFORMED (no bundle),
+   RAPPORT_VERSION, RAPPORT_NOKEY (of another report, or of an epoch that is not here, or damaged in
+   front), RAPPORT_AUTH, RAPPORT_TRUNCATED. What was read before it stays, since each delta proves
+   itself. The next event begins another bundle. */
+void rapport_node_bundle(struct rapport_node *node, struct rapport_bundle_info *out);
+
+/* A bundle being written. */
+struct rapport_bundle;
+
+/* Begins one, of everything. Returns 0, RAPPORT_STATE (no report yet), RAPPORT_NOMEM. Destroy it
+   before the node. */
+int rapport_bundle_create(struct rapport_node *node, struct rapport_bundle **out);
+/* Frees and wipes it; NULL is fine. */
+void rapport_bundle_destroy(struct rapport_bundle *bundle);
+/* Leaves out what that device was last known to have on its disk. Returns 0, RAPPORT_NOTFOUND when
+   nothing is known of it: then everything goes in; RAPPORT_NOMEM. */
+int rapport_bundle_for(struct rapport_bundle *bundle,
+                       const uint8_t device[RAPPORT_DEVICE_ID_BYTES]);
+/* Leaves out what the writer of another bundle had: give that file's bytes in order until 0 is
+   returned. RAPPORT_AGAIN: more are needed; with len 0 (its end) never. Else as above for reading.
+   */
+int rapport_bundle_reply_to(struct rapport_bundle *bundle, const uint8_t *bytes, size_t len);
+/* Whose bundle that was; the id is zeros before. */
+void rapport_bundle_writer(const struct rapport_bundle *bundle,
+                           uint8_t device[RAPPORT_DEVICE_ID_BYTES]);
+/* Takes the stored bytes of a delta (rows of LOAD_ARRIVED, in order); skips what is left out.
+   Returns 0 or an error that sticks. */
+int rapport_bundle_put(struct rapport_bundle *bundle, const uint8_t *delta, size_t len);
+/* No more deltas. */
+int rapport_bundle_end(struct rapport_bundle *bundle);
+/* The bytes of the file that are ready, in order; valid until the next call. They count as taken.
+ */
+void rapport_bundle_take(struct rapport_bundle *bundle, const uint8_t **bytes, size_t *len);
+/* What went in so far. */
+struct rapport_bundle_counts {
+    uint64_t n_notes, n_deltas, n_events;
+};
+/* Reads the counts. */
+void rapport_bundle_counts(const struct rapport_bundle *bundle, struct rapport_bundle_counts *out);
 
 /* What a ticket says without joining. */
 struct rapport_ticket_info {

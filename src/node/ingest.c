@@ -9,14 +9,7 @@
 
 #include <stdlib.h>
 
-/* A decoded run in memory of its own. */
-struct decoded {
-    struct delta *deltas;
-    struct buf *bytes;
-    size_t n;
-};
-
-static void decoded_clear(struct decoded *run)
+void decoded_clear(struct decoded *run)
 {
     for (size_t i = 0; run->bytes && i < run->n; i++)
         buf_clear(&run->bytes[i]);
@@ -25,7 +18,7 @@ static void decoded_clear(struct decoded *run)
     *run = (struct decoded){0};
 }
 
-static int decoded_reserve(struct decoded *run, size_t n)
+int decoded_reserve(struct decoded *run, size_t n)
 {
     run->deltas = malloc(n * sizeof *run->deltas);
     run->bytes = calloc(n, sizeof *run->bytes);
@@ -249,10 +242,22 @@ static void ask_from_head(struct rapport_node *n, struct link *l, const uint8_t 
     buf_clear(&out);
 }
 
-/* Takes a decoded run. Returns true when a log moved. */
-static bool take(struct rapport_node *n, struct link *l, const struct decoded *run)
+/* What starts behind our head waits for the delta in front of it. */
+static struct delta_dep dep_before(const struct delta *d)
+{
+    struct delta_dep dep = {.end = d->first};
+    memcpy(dep.log, d->log, sizeof dep.log);
+    memcpy(dep.hash, d->prev.ptr, sizeof dep.hash);
+    return dep;
+}
+
+/* Takes a decoded run, from a link or (NULL) from what was parked or a bundle. Returns true when a
+   log moved. */
+static bool take_run(struct rapport_node *n, struct link *l, const struct decoded *run,
+                     struct log_outcome *out)
 {
     struct log_outcome outcome;
+    *out = (struct log_outcome){.stop = LOG_INVALID, .error = RAPPORT_LIMIT};
     if (n->has_own_log && memcmp(run->deltas[0].log, n->own_log, sizeof n->own_log) == 0)
         node_doubt_log(n, run->deltas[run->n - 1].end);
     int error = log_accept(&n->logs, run->deltas, run->n, &outcome);
@@ -263,6 +268,7 @@ static bool take(struct rapport_node *n, struct link *l, const struct decoded *r
     for (size_t i = 0; i < outcome.n_accepted; i++)
         delta_taken(n, &run->deltas[outcome.n_known + i], l ? l->conn : GOSSIP_STORED);
     count_copies(n, run, &outcome);
+    *out = outcome;
     size_t stopped = outcome.n_known + outcome.n_accepted;
     switch (outcome.stop) {
     case LOG_ALL:
@@ -276,6 +282,10 @@ static bool take(struct rapport_node *n, struct link *l, const struct decoded *r
     case LOG_GAP:
         if (l)
             ask_from_head(n, l, run->deltas[stopped].log);
+        else {
+            out->missing = dep_before(&run->deltas[stopped]);
+            park(n, run, stopped, &out->missing);
+        }
         break;
     case LOG_FORKED:
         break;
@@ -285,6 +295,12 @@ static bool take(struct rapport_node *n, struct link *l, const struct decoded *r
         break;
     }
     return outcome.n_accepted > 0;
+}
+
+static bool take(struct rapport_node *n, struct link *l, const struct decoded *run)
+{
+    struct log_outcome outcome;
+    return take_run(n, l, run, &outcome);
 }
 
 /* Has the log of the dep come that far? With another hash there it never will have: the run then
@@ -340,6 +356,12 @@ void ingest_run(struct rapport_node *n, struct link *l, const struct message_del
     if (run.n && take(n, l, &run))
         retry_parked(n);
     decoded_clear(&run);
+}
+
+void ingest_decoded(struct rapport_node *n, const struct decoded *run, struct log_outcome *out)
+{
+    if (take_run(n, NULL, run, out))
+        retry_parked(n);
 }
 
 void ingest_clear(struct rapport_node *n)

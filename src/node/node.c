@@ -128,6 +128,7 @@ void rapport_node_destroy(struct rapport_node *n)
     links_end_all(n);
     effects_clear(n);
     jobs_clear(n);
+    bundles_clear(n);
     ingest_clear(n);
     candidates_clear(n);
     draft_destroy(n->draft);
@@ -258,6 +259,8 @@ static int dispatch(struct rapport_node *n, const struct rapport_event *e)
         return 0;
     case RAPPORT_EVENT_EDIT:
         return node_edit(n, e->edit);
+    case RAPPORT_EVENT_BUNDLE:
+        return bundle_receive(n, e);
     case RAPPORT_EVENT_FLUSH:
         n->flush = true;
         return 0;

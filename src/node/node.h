@@ -50,6 +50,7 @@ enum {
     NODE_LOAD_BYTES = 64 * 1024, /* of one load of deltas: about one message */
     NODE_JOIN_MS = 5000,         /* from the handshake to JOIN */
     NODE_WELCOME_MS = 30000,     /* from JOIN to WELCOME */
+    NODE_MOST_HELD = 256,        /* devices whose holdings are remembered */
     NODE_LOADED_NOTES = 256,     /* texts kept in memory beyond those in use */
 };
 
@@ -78,6 +79,14 @@ struct parked {
     struct delta_dep missing;
     uint8_t log[LOG_ID_BYTES];
     struct parked *next;
+};
+
+/* What a device said to have on its disk, in a session or a bundle. */
+struct held {
+    uint8_t device[ID_BYTES];
+    struct have rows;
+    bool dirty;
+    struct held *next;
 };
 
 /* One of the newest deltas, for live push; in order of arrival, and by log. */
@@ -243,6 +252,10 @@ struct rapport_node {
     struct buf note_loaded; /* its stored form as it came */
     bool note_wanted;       /* somebody asked for note_want */
     uint8_t note_want[NOTE_ID_BYTES];
+
+    struct bundle_import *import; /* the bundle being read, or the last one; NULL: none yet */
+    struct held *held;            /* what devices were last known to have on disk */
+    size_t n_held;
 
     struct node_effect *effects, **effects_last, *given;
     char *text_out; /* what an accessor lent out last */

@@ -150,6 +150,7 @@ void cache_save(struct rapport_node *n)
     }
     peers_save(n);
     acked_save(n);
+    held_save(n);
     if (n->cache_dirty)
         job_mark_applied(n);
     n->cache_dirty = false;

@@ -101,6 +101,20 @@ rapport_time_ms draft_deadline(const struct rapport_node *n);
 
 /* Takes a DELTAS message of a link. */
 void ingest_run(struct rapport_node *n, struct link *l, const struct message_deltas *m);
+/* A decoded run of one log, in memory of its own. */
+struct decoded {
+    struct delta *deltas;
+    struct buf *bytes; /* of each; empty where they belong to somebody else */
+    size_t n;
+};
+/* Makes room for n deltas. Returns 0 or RAPPORT_NOMEM; clear it in any case. */
+int decoded_reserve(struct decoded *run, size_t n);
+/* Frees it. */
+void decoded_clear(struct decoded *run);
+/* Takes a run that came by no link, and what was parked for it; *out says how far it went. What
+   lacks a dep, or the delta in front of it, is parked. The index must be here. */
+void ingest_decoded(struct rapport_node *n, const struct decoded *run, struct log_outcome *out);
+
 /* A delta is now part of its log: into the batch, the recent ones, the books and (not for own ones)
  * the report. */
 void delta_taken(struct rapport_node *n, const struct delta *d, uint32_t from_link);
@@ -185,6 +199,20 @@ void serve_row(struct rapport_node *n, struct link *l, const struct load_row *ro
 void serve_end(struct rapport_node *n, struct link *l);
 /* Frees what a link's load has brought so far. */
 void serve_forget(struct link *l);
+
+/* bundle.c */
+
+/* BUNDLE: the next bytes of a bundle, or its end. Returns 0, RAPPORT_AGAIN or why it ended. */
+int bundle_receive(struct rapport_node *n, const struct rapport_event *e);
+/* What this device said to have on its disk, for bundles to it. */
+void held_learn(struct rapport_node *n, const uint8_t device[ID_BYTES], const uint8_t *log,
+                uint64_t next);
+/* Adds the records "local/held/..." that changed to this step's batch. */
+void held_save(struct rapport_node *n);
+/* Reads one of those records; false when the key is another's. */
+bool held_read(struct rapport_node *n, struct slice key, struct slice value, int *error);
+/* Frees what is kept of bundles. */
+void bundles_clear(struct rapport_node *n);
 
 /* hint.c */
 

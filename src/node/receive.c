@@ -306,6 +306,8 @@ static bool on_have(struct rapport_node *n, struct link *l, const struct message
             learn_acked(n, &m->rows[i]);
             node_doubt_log(n, m->rows[i].next);
         }
+        if (l->has_device)
+            held_learn(n, l->device, m->rows[i].log, m->rows[i].next);
         if (gossip_peer_have(n->gossip, l->conn, &m->rows[i], n->now) == RAPPORT_NOMEM)
             node_fail(n, RAPPORT_NOMEM);
     }

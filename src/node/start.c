@@ -4,9 +4,9 @@
  *
  * Records of the node: "local/report" (id), "local/epochs" (secrets, 32 bytes each, oldest first),
  * "local/inviter" (Noise key of whom we joined at), "local/log" (id of our own log), "local/peers"
- * (dial.c), "local/acked" (notes.c), "state" (report_encode_state), "applied" (arrival number, 8
- * bytes big-endian, which the store sets). Those without "local/" are a cache: dropping them makes
- * the next start replay every delta.
+ * (dial.c), "local/acked" (notes.c), "local/held/DEVICE" (bundle.c), "state" (report_encode_state),
+ * "applied" (arrival number, 8 bytes big-endian, which the store sets). Those without "local/" are
+ * a cache: dropping them makes the next start replay every delta.
  */
 #include "node/parts.h"
 
@@ -147,6 +147,9 @@ static int read_record(struct rapport_node *n, struct slice key, struct slice va
         memcpy(n->acked_log, value.ptr, LOG_ID_BYTES);
         n->acked = reader_u64be(&r);
     }
+    int error = 0;
+    if (held_read(n, key, value, &error))
+        return error;
     if (slice_equal(key, slice_str("local/peers")))
         return candidates_decode(n, value);
     if (slice_equal(key, slice_str("local/log")) && !n->new_log) {
