@@ -307,6 +307,30 @@ static const struct example member_examples[] = {
     END_EXAMPLE,
 };
 
+static const struct option bundle_write_options[] = {
+    {.name = "for",
+     .kind = OPTION_TEXT,
+     .value = "NAME",
+     .help = "leave out what that friend (or device) is known to have"},
+    {.name = "reply-to",
+     .kind = OPTION_TEXT,
+     .value = "BUNDLE",
+     .help = "leave out what the writer of that bundle had"},
+    {.name = "force", .kind = OPTION_FLAG, .help = "write over a file that is there already"},
+    END_OPTION,
+};
+static const struct example bundle_write_examples[] = {
+    {"rapport bundle write /media/usb/report.bundle", "everything, for any friend"},
+    {"rapport bundle write bram.bundle --for Bram", "what Bram did not have when last heard of"},
+    {"rapport bundle write - | ssh bram 'cd notes; rapport bundle read -'", "through a pipe"},
+    END_EXAMPLE,
+};
+
+static const struct example bundle_read_examples[] = {
+    {"rapport bundle read /media/usb/report.bundle", "takes in what is new in it"},
+    END_EXAMPLE,
+};
+
 static const struct example help_examples[] = {
     {"rapport help invite", "the same as rapport invite --help"},
     END_EXAMPLE,
@@ -397,14 +421,24 @@ static const struct command table[] = {
      verb_publish},
     {"member ls", "", 0, 0, "list who is in the report", NULL, member_examples, NULL,
      verb_member_ls},
+    {"bundle write", "FILE", 1, 1, "write a sealed file that carries the report",
+     bundle_write_options, bundle_write_examples,
+     "For a USB stick, Taildrop or mail, when a network keeps friends apart. Only members can open "
+     "it. FILE - is stdout.",
+     verb_bundle_write},
+    {"bundle read", "FILE", 1, 1, "take in a file of bundle write", NULL, bundle_read_examples,
+     "Reading it twice, or several in any order, is harmless. Exit code 65: it is of another "
+     "report, or damaged (what came before the damage is kept); 3: it builds on a bundle that was "
+     "not read yet. FILE - is stdin.",
+     verb_bundle_read},
     {"help", "[VERB]", 0, 2, "show how a verb is used", NULL, help_examples, NULL, verb_help},
     {"version", "", 0, 0, "show the version", NULL, version_examples, NULL, verb_version},
 };
 
 /* Verbs that are promised for a later version. */
 static const char *const later[] = {
-    "blame",  "diff",   "undo",   "restore", "attach",       "search",    "absorb",
-    "rotate", "bundle", "client", "page",    "schedule now", "member rm", "member role",
+    "blame",  "diff",   "undo", "restore",      "attach",    "search",      "absorb",
+    "rotate", "client", "page", "schedule now", "member rm", "member role",
 };
 
 const struct command *command_table(size_t *n)

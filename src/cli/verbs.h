@@ -63,6 +63,12 @@ int verb_outline(struct cli *cli);
 /* publish --to TARGET */
 int verb_publish(struct cli *cli);
 
+/* ---- verb_bundle.c: sync by file ---- */
+/* bundle write FILE */
+int verb_bundle_write(struct cli *cli);
+/* bundle read FILE */
+int verb_bundle_read(struct cli *cli);
+
 /* ---- help.c ---- */
 /* help [VERB] */
 int verb_help(struct cli *cli);

@@ -272,8 +272,7 @@ void host_settle(struct host *h)
     }
 }
 
-/* What a verb wrote is on the disk when it says so. */
-static void bring_to_disk(struct host *h)
+void call_to_disk(struct host *h)
 {
     (void)host_flush(h);
     if (h->hooked && h->written > h->synced)
@@ -290,7 +289,7 @@ static void run(struct call *c, const struct op *op)
     if (op->folder && mirror_is_dirty(c->h) && !mirror_put(c->h) && mirror_is_dirty(c->h))
         host_settle(c->h); /* what came out in exchange was not what was known */
     if (op->writes)
-        bring_to_disk(c->h);
+        call_to_disk(c->h);
     const char *failure = host_failure(c->h, &error);
     if (op->writes && failure && !c->error)
         (void)call_fail(c, error, 1, "%s", failure);

@@ -39,6 +39,13 @@
  *   publish         target, out?, draft? bool         out: str (absolute), files: [str], kept:
  *                                                     [str], problems: [str]
  *   flush           -                                 unsaved: uint
+ *   bundle_write    file (absolute), force? bool,     file: str, notes, deltas, events, bytes:
+ *                   for? (name or device), reply_to?  uint, for: str ("" everybody), whole: bool
+ *                   (absolute path of a bundle)       (nothing was known of what they have)
+ *   bundle_read     file (absolute)                   from: str ("" unknown), written: uint,
+ *                                                     deltas, known, taken, events, waiting,
+ *                                                     refused: uint, waits_for: str, problem: str
+ *                                                     ("" none: why reading ended early)
  *
  *   NOTE    id, path, title, talk (bool), trashed, bytes, changed, authors: [str], file? (path on
  *           disk where it differs), day?, start?, room? (of its talk)

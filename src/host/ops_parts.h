@@ -106,6 +106,9 @@ int call_text(struct call *c, const uint8_t id[RAPPORT_NOTE_ID_BYTES], struct sl
 /* Field "file": the absolute path of a note's file, written out now where it can be. */
 void field_file(struct call *c, const uint8_t id[RAPPORT_NOTE_ID_BYTES]);
 
+/* What a verb wrote is on the disk when it says so. */
+void call_to_disk(struct host *h);
+
 /* Takes in and writes out until nothing changes any more. */
 void host_settle(struct host *h);
 
@@ -148,7 +151,9 @@ int call_version(struct call *c, const struct listed *note, struct slice name,
     X(schedule_ls, true, false)                                                                    \
     X(outline, true, true)                                                                         \
     X(publish, true, false)                                                                        \
-    X(flush, true, true)
+    X(flush, true, true)                                                                           \
+    X(bundle_write, true, true)                                                                    \
+    X(bundle_read, true, true)
 #define X(name, folder, writes) int op_##name(struct call *c);
 OPS(X)
 #undef X
