@@ -228,6 +228,9 @@ def outside_paths(lab):
     told(ada.run("publish", "--to", "paper"), (2, 1), "paper", "a target that is none")
     told(ada.run("up", "--listen", "nonsense"), 2, "nonsense", "an address that is none")
     told(ada.run("up", "--listen", "127.0.0.1:0", "--peer", ":::", timeout=10), 2, ":::", "a peer's address that is none")
+    ada.env["RAPPORT_LAN"] = "maybe"
+    told(ada.run("up", "--listen", "127.0.0.1:0", timeout=10), 2, "RAPPORT_LAN.*passive", "a word in the environment")
+    ada.env["RAPPORT_LAN"] = "off"
     told(ada.run("up", "--listen", "192.0.2.77:7171", timeout=10), 1, r"192\.0\.2\.77", "an address of another machine")
     told(ada.run("new", "", "--no-edit"), (1, 2, 65), "title", "a note without a title")
     told(ada.run("init", "Again", "--dir", ada.dir), (1, 3), "report", "init where there is a report")

@@ -7,6 +7,7 @@ Each person has a network of his own with one cable to a switch in another one; 
 Knobs: E2E_RUNS=3 (starts measured, of each kind), E2E_CAPTURE_S=8 (how long is listened once all are connected),
 E2E_SLEEP_S=25 (how long a daemon is stopped)
 """
+import base64
 import contextlib
 import os
 import shutil
@@ -25,6 +26,7 @@ CAPTURE_S = int(os.environ.get("E2E_CAPTURE_S", 8))
 SLEEP_S = int(os.environ.get("E2E_SLEEP_S", 25))
 ALL_PACKETS = 3  # ETH_P_ALL
 GROUP4 = "224.0.0.251"
+SOURCES = 40  # machines that flood
 
 
 # ---- people on a LAN ----
@@ -346,6 +348,28 @@ def beside_avahi(lab):
         p.down()
 
 
+def port_is_taken(lab):
+    """Where another program has port 5353 for itself alone, friends are found all the same, and doctor says so."""
+    lan = network.Lan(lab)
+    ada, bram = pair(lab, lan)
+    network.move(ada.net, 100)
+    network.move(bram.net, 101)
+    with bram.net.inside():
+        holders = [socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6)]
+    holders[1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    for holder, address in zip(holders, ("0.0.0.0", "::")):
+        holder.bind((address, 5353))
+    up(ada)
+    begin = up(bram)
+    say(f"   {meets(bram, ada, begin) * 1000:.0f} ms")
+    told = bram.run("doctor").out
+    check("port 5353 is not to be had" in told, f"doctor says so: {told[-1500:]}")
+    for holder in holders:
+        holder.close()
+    for p in (ada, bram):
+        p.down()
+
+
 # ---- sleep and roaming ----
 
 def exchange(ada, bram, name, since, seconds=60):
@@ -397,7 +421,7 @@ def name_of(*labels):
 
 def fake(n):
     """An announcement of an instance that does not exist."""
-    label = f"{n:016x}".encode()
+    label = base64.b32encode(n.to_bytes(10, "big")).lower()
     service = (b"_rapport", b"_tcp", b"local")
     text = b"\x03v=1" + bytes([2 + 11]) + b"s=" + label[:11] + bytes([2 + 43]) + b"t=" + (label * 3)[:43]
 
@@ -408,6 +432,18 @@ def fake(n):
                record(name_of(label, *service), 16, text),
                record(name_of(label, b"local"), 1, bytes([10, 77, 200, n % 250 + 1]))]
     return struct.pack(">HHHHHH", 0, 0x8400, 0, len(answers), 0, 0) + b"".join(answers)
+
+
+def multicaster(net, address):
+    """A socket that sends to the group from that address, which the network gets for it."""
+    net.ip("addr", "add", f"{address}/16", "dev", "wlan0")
+    with net.inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+    s.bind((address, 5353))
+    return s
 
 
 def memory_kb(p):
@@ -427,25 +463,21 @@ def flood(lab):
     network.move(bram.net, 101)
     up(ada)
     before = memory_kb(ada)
-    with stranger.inside():
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
-    s.bind(("", 5353))
-    index = int(stranger.ip("-o", "link", "show", "wlan0").split(":")[0])
-    s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, struct.pack("4s4si", b"\0" * 4, b"\0" * 4, index))
+    sockets = [multicaster(stranger, f"10.77.250.{k + 1}") for k in range(SOURCES)]
     begin = time.monotonic()
-    with s:
-        for n in range(10000):
-            with contextlib.suppress(BlockingIOError):
-                s.sendto(fake(n), (GROUP4, 5353))
-            if n == 5000:
-                begin = up(bram)
-            if n % 50 == 0:
-                time.sleep(0.01)
+    for n in range(10000):
+        with contextlib.suppress(BlockingIOError):
+            sockets[n % SOURCES].sendto(fake(n), (GROUP4, 5353))
+        if n == 5000:
+            begin = up(bram)
+        if n % 20 == 0:
+            time.sleep(0.02)
     took = meets(bram, ada, begin)
     after = memory_kb(ada)
+    for s in sockets:
+        s.close()
     say(f"   found {took * 1000:.0f} ms after up; memory {before} KB before, {after} KB after")
+    say("   " + next(line for line in ada.run("doctor").out.splitlines() if "announced" in line).strip())
     check(after - before < 8192, f"memory grew by less than 8 MB: {before} KB, then {after} KB")
     for p in (ada, bram):
         p.down()
@@ -458,4 +490,4 @@ why_not = network.available() or (None if shutil.which("ip") else "no ip command
 if why_not:
     skip(f"people on a LAN: {why_not}")
 main(*(() if why_not else (find_dual, find_ipv6, find_ipv4, find_both_at_once, join_without_address, passive, listen,
-                           beside_avahi, sleep_and_roam, flood)), seconds=300)
+                           beside_avahi, port_is_taken, sleep_and_roam, flood)), seconds=300)
