@@ -330,7 +330,7 @@ static int fail(struct buf *why, int error, int code)
     return code;
 }
 
-/* Who goes to the background says on the terminal what is looked at from now on; the log has more. */
+/* Who goes to the background says on the terminal what is looked at; the log has more. */
 static void say_looking(const struct daemon_config *c)
 {
     static const char *const tailnets[] = {
