@@ -6,12 +6,13 @@
  *                                                    DIAL: the pipe goes to the caller
  *
  * `over` is set before the last callback, so that whoever cancels from inside of it does no harm;
- * memory goes with the last handle.
+ * memory goes with the last handle. Failures at the start are told from the loop too.
  */
 #include "net/localapi.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
+#include <sys/un.h>
 
 enum {
     READ_BYTES = 64 * 1024
@@ -25,13 +26,13 @@ enum kind {
 
 struct localapi_request {
     enum kind kind;
-    uv_loop_t *loop;
     uv_pipe_t *pipe; /* on the heap: a dial gives it away */
     uv_timer_t timer;
     uv_connect_t connect;
     uv_write_t write;
     unsigned n_handles;
-    bool over, has_head;
+    bool over, has_head, writing;
+    int owed;        /* the error with which it ends at the next turn of the loop; 0 none */
     struct buf text; /* what is sent */
     struct buf in;   /* head, then for GET the body */
     size_t head_len, most;
@@ -78,21 +79,29 @@ static void close_all(struct localapi_request *r)
 
 void localapi_cancel(struct localapi_request *r)
 {
-    if (!r->over)
+    if (r && !r->over)
         close_all(r);
+}
+
+/* What came behind the head, so far. */
+static struct slice body_of(const struct localapi_request *r)
+{
+    return slice_skip(buf_slice(&r->in), r->head_len);
 }
 
 static void finish(struct localapi_request *r, int error)
 {
     const struct localapi_head *head = r->has_head ? &r->head : NULL;
-    struct slice body = slice_of(r->in.ptr + r->head_len, r->in.len - r->head_len);
+    struct slice body = error ? slice_of(NULL, 0) : body_of(r);
     if (r->over)
         return;
+    if (r->has_head && r->head.length >= 0 && body.len > (size_t)r->head.length)
+        body.len = (size_t)r->head.length;
     r->over = true;
     if (r->kind == KIND_DIAL)
         r->dialled(r->user, error, head, NULL, slice_of(NULL, 0));
     else
-        r->done(r->user, error, head, error ? slice_of(NULL, 0) : body);
+        r->done(r->user, error, head, body);
     close_all(r);
 }
 
@@ -103,7 +112,10 @@ static int error_of(int uv_error)
     case UV_ENOTDIR:
     case UV_ECONNREFUSED:
     case UV_ENOTSOCK:
+    case UV_EPROTOTYPE:
         return RAPPORT_NOTFOUND;
+    case UV_EAGAIN: /* its queue is full: nobody accepts */
+        return RAPPORT_TIMEOUT;
     case UV_EACCES:
     case UV_EPERM:
         return RAPPORT_PERMISSION;
@@ -124,7 +136,7 @@ static int error_of(int uv_error)
 static void hand_over(struct localapi_request *r)
 {
     uv_pipe_t *pipe = r->pipe;
-    struct slice glued = slice_of(r->in.ptr + r->head_len, r->in.len - r->head_len);
+    struct slice glued = body_of(r);
     (void)uv_read_stop((uv_stream_t *)pipe);
     pipe->data = NULL;
     r->pipe = NULL;
@@ -138,23 +150,19 @@ static void dial_answered(struct localapi_request *r)
 {
     switch (r->head.status) {
     case 101:
-        hand_over(r);
+        if (r->writing) /* answered before it was asked */
+            finish(r, RAPPORT_MALFORMED);
+        else
+            hand_over(r);
         return;
     case 200: /* reachable without the daemon's help */
         finish(r, r->head.dial_self && r->head.dial_addr[0] ? 0 : RAPPORT_MALFORMED);
-        return;
-    case 401:
-    case 403:
-        finish(r, RAPPORT_PERMISSION);
-        return;
-    case 404: /* built without it */
-        finish(r, RAPPORT_NOTFOUND);
         return;
     case 502:
         finish(r, RAPPORT_UNREACHABLE);
         return;
     default:
-        finish(r, RAPPORT_IO);
+        finish(r, RAPPORT_REFUSED);
         return;
     }
 }
@@ -175,9 +183,23 @@ static void head_complete(struct localapi_request *r, size_t len)
     } else if (r->kind == KIND_WATCH) {
         (void)uv_timer_stop(&r->timer); /* from here on silence is normal */
         r->done(r->user, 0, &r->head, slice_of(NULL, 0));
-        if (!r->over)
-            give_piece(r, slice_of(r->in.ptr + len, r->in.len - len));
+        if (!r->over && r->head.status != 200)
+            finish(r, RAPPORT_REFUSED);
+        else if (!r->over)
+            give_piece(r, body_of(r));
     }
+}
+
+/* A GET ends with the length that it was given, else with the connection. */
+static void body_grew(struct localapi_request *r)
+{
+    size_t len = body_of(r).len;
+    if (r->head.encoded)
+        finish(r, RAPPORT_MALFORMED);
+    else if (len > r->most || (r->head.length >= 0 && (uint64_t)r->head.length > r->most))
+        finish(r, RAPPORT_LIMIT);
+    else if (r->head.length >= 0 && len >= (size_t)r->head.length)
+        finish(r, 0);
 }
 
 static void take(struct localapi_request *r, struct slice bytes)
@@ -188,7 +210,6 @@ static void take(struct localapi_request *r, struct slice bytes)
     }
     buf_append_slice(&r->in, bytes);
     if (buf_error(&r->in)) {
-        r->head_len = 0;
         finish(r, RAPPORT_NOMEM);
         return;
     }
@@ -199,8 +220,8 @@ static void take(struct localapi_request *r, struct slice bytes)
         else if (len > 0)
             head_complete(r, (size_t)len);
     }
-    if (!r->over && r->kind == KIND_GET && r->has_head && r->in.len - r->head_len > r->most)
-        finish(r, RAPPORT_LIMIT);
+    if (!r->over && r->kind == KIND_GET && r->has_head)
+        body_grew(r);
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
@@ -217,7 +238,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
         return;
     if (n > 0)
         take(r, slice_of(bytes->base, (size_t)n));
-    else if (n == UV_EOF && r->kind == KIND_GET && r->has_head)
+    else if (n == UV_EOF && r->kind == KIND_GET && r->has_head && r->head.length < 0)
         finish(r, 0);
     else
         finish(r, error_of((int)n));
@@ -225,11 +246,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 
 /* ---- asking ---- */
 
+/* A failure is not the end: the daemon may have answered and closed without reading all. */
 static void on_written(uv_write_t *write, int status)
 {
     struct localapi_request *r = write->data;
-    if (status && !r->over)
-        finish(r, error_of(status));
+    (void)status;
+    r->writing = false;
 }
 
 static void on_connected(uv_connect_t *connect, int status)
@@ -242,13 +264,15 @@ static void on_connected(uv_connect_t *connect, int status)
         status = uv_read_start((uv_stream_t *)r->pipe, on_alloc, on_read);
     if (!status)
         status = uv_write(&r->write, (uv_stream_t *)r->pipe, &text, 1, on_written);
+    r->writing = !status;
     if (status)
         finish(r, error_of(status));
 }
 
 static void on_late(uv_timer_t *timer)
 {
-    finish(timer->data, RAPPORT_TIMEOUT);
+    struct localapi_request *r = timer->data;
+    finish(r, r->owed ? r->owed : RAPPORT_TIMEOUT);
 }
 
 /* A request that is not sent yet; its text is the caller's to write. */
@@ -261,7 +285,6 @@ static struct localapi_request *request_create(uv_loop_t *loop, enum kind kind, 
         return NULL;
     }
     r->kind = kind;
-    r->loop = loop;
     r->user = user;
     r->pipe = pipe;
     (void)uv_pipe_init(loop, pipe, 0);
@@ -279,9 +302,18 @@ static struct localapi_request *request_begin(struct localapi_request *r, const 
         close_all(r);
         return NULL;
     }
-    (void)uv_timer_start(&r->timer, on_late, wait_ms, 0);
-    uv_pipe_connect(&r->connect, r->pipe, path, on_connected);
+    /* libuv would cut a path that is too long, and connect to another one. */
+    bool fits = strlen(path) < sizeof((struct sockaddr_un *)0)->sun_path;
+    r->owed = fits ? 0 : RAPPORT_NOTFOUND;
+    (void)uv_timer_start(&r->timer, on_late, fits ? wait_ms : 0, 0);
+    if (fits)
+        uv_pipe_connect(&r->connect, r->pipe, path, on_connected);
     return r;
+}
+
+static void put_get(struct localapi_request *r, const char *target)
+{
+    buf_printf(&r->text, "GET %s HTTP/1.0\r\nHost: local-tailscaled.sock\r\n\r\n", target);
 }
 
 struct localapi_request *localapi_get(
@@ -294,7 +326,7 @@ struct localapi_request *localapi_get(
         return NULL;
     r->done = done;
     r->most = most;
-    buf_printf(&r->text, "GET %s HTTP/1.0\r\nHost: local-tailscaled.sock\r\n\r\n", target);
+    put_get(r, target);
     return request_begin(r, path, LOCALAPI_REQUEST_MS);
 }
 
@@ -308,7 +340,7 @@ struct localapi_request *localapi_watch(uv_loop_t *loop, const char *path, const
     if (!r)
         return NULL;
     r->done = piece;
-    buf_printf(&r->text, "GET %s HTTP/1.0\r\nHost: local-tailscaled.sock\r\n\r\n", target);
+    put_get(r, target);
     return request_begin(r, path, LOCALAPI_REQUEST_MS);
 }
 

@@ -1,6 +1,7 @@
 /*
- * tailnet_json.c - see tailnet_json.h. jansson bounds the depth (2048) and refuses invalid UTF-8
- * and NUL; how long a document may be is bounded by who fetched it.
+ * tailnet_json.c - see tailnet_json.h. jansson bounds the depth (2048) and refuses invalid UTF-8;
+ * how long a document may be is bounded by who fetched it. A NUL is let through: host names are
+ * what other people's machines say, and one of them must not make the whole list unreadable.
  */
 #include "net/tailnet_json.h"
 
@@ -12,7 +13,7 @@
 int tailnet_json_open(struct slice json, json_t **out)
 {
     json_error_t why;
-    json_t *root = json_loadb((const char *)json.ptr, json.len, 0, &why);
+    json_t *root = json_loadb((const char *)json.ptr, json.len, JSON_ALLOW_NUL, &why);
     if (!root)
         return json_error_code(&why) == json_error_out_of_memory ? RAPPORT_NOMEM
                                                                  : RAPPORT_MALFORMED;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/address.h"
 #include "net/tailnet_json.h"
 
 /* ---- addresses ---- */
@@ -214,7 +215,7 @@ static bool is_self(const struct tailnet_status *s, const struct tailnet_peer *p
 {
     for (size_t i = 0; s->has_self && i < s->self.n_ips; i++)
         for (size_t k = 0; k < p->n_ips; k++)
-            if (memcmp(&s->self.ips[i], &p->ips[k], sizeof p->ips[k]) == 0)
+            if (address_equal(&s->self.ips[i], &p->ips[k]))
                 return true;
     return s->has_self && p->id[0] && strcmp(p->id, s->self.id) == 0;
 }
