@@ -20,10 +20,11 @@ enum {
 };
 
 /* One per signed thing; a format that changes its meaning gets a new number. */
-#define SIGN_CARD   "rapport card 1"
-#define SIGN_DELTA  "rapport delta 1"
-#define SIGN_INVITE "rapport invite 1"
-#define SIGN_BUNDLE "rapport bundle 1"
+#define SIGN_CARD      "rapport card 1"
+#define SIGN_DELTA     "rapport delta 1"
+#define SIGN_INVITE    "rapport invite 1"
+#define SIGN_BUNDLE    "rapport bundle 1"
+#define SIGN_ADDRESSES "rapport addresses 1"
 
 /* Signs. Returns 0, or RAPPORT_LIMIT past SIGN_MOST_BYTES. */
 int sign_with(uint8_t out[SIGN_BYTES], const uint8_t secret[SIGN_SECRET_BYTES], const char *context,

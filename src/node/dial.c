@@ -163,8 +163,22 @@ static void dial(struct rapport_node *n, struct candidate *c)
 
 /* How many more connections may be begun now. */
 struct rooms {
-    size_t all, strangers;
+    size_t all, strangers, hearsay;
 };
+
+/* Everybody meets everybody in a small group. */
+static bool is_mesh(const struct rapport_node *n)
+{
+    size_t members = 0, at = 0;
+    for (const struct member *m; (m = report_next_member(n->report, &at));)
+        members += !m->removed;
+    return members <= NODE_MESH_MEMBERS;
+}
+
+static size_t left(size_t most, size_t used)
+{
+    return used < most ? most - used : 0;
+}
 
 static struct rooms rooms_of(const struct rapport_node *n)
 {
@@ -178,31 +192,24 @@ static struct rooms rooms_of(const struct rapport_node *n)
         strangers += n->candidates[i]->dial && candidate_is_stranger(n->candidates[i]);
     }
     return (struct rooms){
-        .all = busy < RAPPORT_MOST_LINKS ? RAPPORT_MOST_LINKS - busy : 0,
-        .strangers = strangers < NODE_MOST_STRANGERS ? NODE_MOST_STRANGERS - strangers : 0,
+        .all = left(RAPPORT_MOST_LINKS, busy),
+        .strangers = left(NODE_MOST_STRANGERS, strangers),
+        .hearsay = left(is_mesh(n) ? RAPPORT_MOST_LINKS : NODE_DEGREE, busy),
     };
 }
 
-/* Everybody meets everybody in a small group; in a big one a few links are enough, and only
-   addresses that no session was made at are left alone. */
-static bool has_enough_links(const struct rapport_node *n)
+/* A friend's address where no session was made. In a big group a few links are enough, and these
+   are left alone. */
+static bool is_hearsay(const struct candidate *c)
 {
-    size_t ready = 0, members = 0, at = 0;
-    for (const struct link *l = n->links; l; l = l->next)
-        ready += l->ready;
-    if (ready < NODE_DEGREE)
-        return false;
-    for (const struct member *m; (m = report_next_member(n->report, &at));)
-        members += !m->removed;
-    return members > NODE_MESH_MEMBERS;
+    return c->source == RAPPORT_SOURCE_PEER && !c->good;
 }
 
-static bool may_dial(const struct rapport_node *n, const struct candidate *c, bool enough)
+static bool may_dial(const struct rapport_node *n, const struct candidate *c)
 {
-    bool spare = enough && c->source == RAPPORT_SOURCE_PEER && !c->good;
     const struct link *l = c->conn ? link_find(n, c->conn) : NULL;
     bool in_use = l && (!l->ready || link_is_proven(l));
-    return !c->dial && !in_use && !c->is_self && !spare;
+    return !c->dial && !in_use && !c->is_self;
 }
 
 static bool is_better(const struct candidate *a, const struct candidate *b)
@@ -220,7 +227,7 @@ struct race {
     struct candidate *best; /* of those that are due */
 };
 
-static struct race race_of(const struct rapport_node *n, struct candidate *c, bool enough)
+static struct race race_of(const struct rapport_node *n, struct candidate *c)
 {
     struct race race = {.best = c};
     for (size_t i = 0; i < n->n_candidates; i++) {
@@ -231,8 +238,7 @@ static struct race race_of(const struct rapport_node *n, struct candidate *c, bo
         if (other->dial || (l && !l->ready)) {
             race.n_running++;
             race.latest = other->dialled_at > race.latest ? other->dialled_at : race.latest;
-        } else if (may_dial(n, other, enough) && other->next_try <= n->now &&
-                   is_better(other, race.best)) {
+        } else if (may_dial(n, other) && other->next_try <= n->now && is_better(other, race.best)) {
             race.best = other;
         }
     }
@@ -244,13 +250,13 @@ static void look_again(struct rapport_node *n, rapport_time_ms at)
     n->dial_at = at < n->dial_at ? at : n->dial_at;
 }
 
-static void dial_group(struct rapport_node *n, struct candidate *c, struct rooms *rooms,
-                       bool enough)
+static void dial_group(struct rapport_node *n, struct candidate *c, struct rooms *rooms)
 {
-    bool stranger = candidate_is_stranger(c);
-    if (!rooms->all || (stranger && !rooms->strangers) || c->dial || candidate_is_linked(n, c))
+    bool stranger = candidate_is_stranger(c), hearsay = is_hearsay(c);
+    if (!rooms->all || (stranger && !rooms->strangers) || (hearsay && !rooms->hearsay) || c->dial ||
+        candidate_is_linked(n, c))
         return; /* whatever changes that is a step */
-    struct race race = race_of(n, c, enough);
+    struct race race = race_of(n, c);
     if (race.n_running >= NODE_RACE_MOST)
         return;
     if (race.n_running && race.latest + NODE_RACE_MS > n->now) {
@@ -260,6 +266,7 @@ static void dial_group(struct rapport_node *n, struct candidate *c, struct rooms
     dial(n, race.best);
     rooms->all--;
     rooms->strangers -= stranger;
+    rooms->hearsay -= rooms->hearsay > 0;
     if (race.best != c)
         look_again(n, n->now + NODE_RACE_MS);
 }
@@ -286,12 +293,11 @@ void dial_due(struct rapport_node *n)
     size_t n_due = 0;
     if (!dials(n) || (!n->dials_dirty && n->now < n->dial_at))
         return;
-    bool enough = has_enough_links(n);
     n->dials_dirty = false;
     n->dial_at = UINT64_MAX;
     for (size_t i = 0; i < n->n_candidates; i++) {
         struct candidate *c = n->candidates[i];
-        if (!may_dial(n, c, enough))
+        if (!may_dial(n, c))
             continue;
         if (c->next_try <= n->now)
             due[n_due++] = c;
@@ -301,7 +307,7 @@ void dial_due(struct rapport_node *n)
     qsort(due, n_due, sizeof due[0], by_turn);
     struct rooms rooms = rooms_of(n);
     for (size_t i = 0; i < n_due; i++)
-        dial_group(n, due[i], &rooms, enough);
+        dial_group(n, due[i], &rooms);
 }
 
 rapport_time_ms dial_deadline(const struct rapport_node *n)

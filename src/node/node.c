@@ -131,6 +131,7 @@ void rapport_node_destroy(struct rapport_node *n)
     bundles_clear(n);
     ingest_clear(n);
     candidates_clear(n);
+    exchange_clear(n);
     draft_destroy(n->draft);
     gossip_destroy(n->gossip);
     report_destroy(n->report);
@@ -163,7 +164,7 @@ static void go_online(struct rapport_node *n, const struct rapport_event *e)
 {
     if (!n->online || !listens_there(n, e))
         dials_restart(n);
-    n->online = true;
+    n->online = n->own_record_due = true;
     n->n_listen = 0;
     for (size_t i = 0; i < e->n_listen && i < NODE_MOST_LISTEN; i++)
         n->listen[n->n_listen++] = e->listen[i];
@@ -289,11 +290,14 @@ static void node_settle(struct rapport_node *n)
     if (n->roster_moved) {
         links_end_removed(n);
         candidates_drop_removed(n);
+        exchange_drop_removed(n);
     }
     n->roster_moved = false;
+    exchange_tick(n);
     dial_due(n);
     links_tick(n);
     links_serve(n);
+    exchange_serve(n);
     links_send(n);
 }
 
@@ -316,6 +320,7 @@ rapport_time_ms rapport_node_deadline(const struct rapport_node *n)
 {
     rapport_time_ms at = links_deadline(n);
     at = earlier(at, dial_deadline(n));
+    at = earlier(at, exchange_deadline(n));
     if (n->phase == PHASE_READY && !n->failure) {
         at = earlier(at, draft_deadline(n));
         if (n->cache_dirty)

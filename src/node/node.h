@@ -42,9 +42,11 @@ enum {
     NODE_DIAL_MOST_MS = 300000, /* for all else */
     NODE_AGAIN_MS = 100, /* within which a session that was up for NODE_UP_MS is dialled again */
     NODE_UP_MS = 3000,
-    NODE_MESH_MEMBERS = 11, /* of more members, each is content with */
-    NODE_DEGREE = 8,        /* links, and dials only where it was before or was told to */
-    NODE_PORT_FIRST = 7171, /* where a machine's reports listen */
+    NODE_MESH_MEMBERS = 11,  /* of more members, each is content with */
+    NODE_DEGREE = 8,         /* links, and dials only where it was before or was told to */
+    NODE_MOST_RECORDS = 256, /* signed addresses, one record a device */
+    NODE_PEERS_MS = 5000,    /* between two PEERS on one link, after the first */
+    NODE_PORT_FIRST = 7171,  /* where a machine's reports listen */
     NODE_PORT_LAST = 7178,
     NODE_PROVE_MS = 2000,        /* after MOVED: what has not been heard from by then is dead */
     NODE_LOAD_BYTES = 64 * 1024, /* of one load of deltas: about one message */
@@ -53,6 +55,9 @@ enum {
     NODE_MOST_HELD = 256,        /* devices whose holdings are remembered */
     NODE_LOADED_NOTES = 256,     /* texts kept in memory beyond those in use */
 };
+#define NODE_RECORD_MOST_MS  (UINT64_C(30) * 86400000) /* an address record is forgotten */
+#define NODE_RECORD_AGAIN_MS (UINT64_C(7) * 86400000)  /* ours is signed anew */
+#define NODE_RECORD_AHEAD_MS UINT64_C(86400000)        /* by so much a clock may be ahead */
 
 /* An effect with the memory that it points to. */
 struct node_effect {
@@ -122,6 +127,13 @@ struct candidate {
     size_t epoch_try; /* which epoch's psk the next dial uses, counted from the newest */
 };
 
+/* Where a device said that it listens. */
+struct address_record {
+    struct message_peer peer;
+    uint64_t serial; /* order of coming here */
+    uint32_t from;   /* the connection that told it; 0 our own, or from the disk */
+};
+
 enum link_role {
     LINK_MEMBER, /* both are in the roster */
     LINK_JOINER, /* we redeem our ticket there */
@@ -158,6 +170,8 @@ struct link {
     uint64_t last_heard_wall_ms, since_wall_ms;
     rapport_time_ms ready_at; /* since when it is ready */
     bool greeted;             /* the other side's HELLO came */
+    uint64_t peers_told;      /* the newest address record that it was told */
+    rapport_time_ms peers_at; /* not before then again; 0: none sent yet */
     int64_t clock_ahead_ms;   /* its wall clock less ours, as HELLO said */
     struct link *next;
 };
@@ -222,6 +236,10 @@ struct rapport_node {
     struct candidate *candidates[NODE_MOST_CANDIDATES];
     size_t n_candidates;
     bool peers_dirty;
+    struct address_record *records; /* NODE_MOST_RECORDS, once there is one */
+    size_t n_records;
+    uint64_t last_record, own_issued_ms; /* 0: none of ours */
+    bool records_dirty, own_record_due;
     uint64_t last_candidate, last_good;
     bool dials_dirty;        /* who may be dialled is other than at the last look; */
     rapport_time_ms dial_at; /* the next one is due then */

@@ -149,6 +149,7 @@ void cache_save(struct rapport_node *n)
         report_clean(n->report, NULL);
     }
     peers_save(n);
+    records_save(n);
     acked_save(n);
     held_save(n);
     if (n->cache_dirty)

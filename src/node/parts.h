@@ -260,6 +260,25 @@ int candidates_decode(struct rapport_node *n, struct slice bytes);
 /* Frees the table. */
 void candidates_clear(struct rapport_node *n);
 
+/* exchange.c */
+
+/* Signs where we listen anew when that is due. */
+void exchange_tick(struct rapport_node *n);
+/* Takes PEERS: records that are newer than what is held. */
+void exchange_take(struct rapport_node *n, const struct link *l, const struct message_peers *m);
+/* Tells links the records that they were not told. */
+void exchange_serve(struct rapport_node *n);
+/* When exchange_serve has something to do. */
+rapport_time_ms exchange_deadline(const struct rapport_node *n);
+/* Records of removed members go. */
+void exchange_drop_removed(struct rapport_node *n);
+/* Adds the record "local/addresses" to this step's batch when it changed. */
+void records_save(struct rapport_node *n);
+/* Reads it. Returns 0 or an error. */
+int records_decode(struct rapport_node *n, struct slice bytes);
+/* Frees the records. */
+void exchange_clear(struct rapport_node *n);
+
 /* dial.c */
 
 /* The candidate of a dial under way, or NULL. */

@@ -534,6 +534,8 @@ static bool on_message(struct rapport_node *n, struct link *l, const struct mess
     case MESSAGE_BYE:
         return on_bye(n, l, &m->bye);
     case MESSAGE_PEERS:
+        exchange_take(n, l, &m->peers);
+        return true;
     case MESSAGE_UNKNOWN:
         return true;
     }

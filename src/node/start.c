@@ -4,9 +4,10 @@
  *
  * Records of the node: "local/report" (id), "local/epochs" (secrets, 32 bytes each, oldest first),
  * "local/inviter" (Noise key of whom we joined at), "local/log" (id of our own log), "local/peers"
- * (dial.c), "local/acked" (notes.c), "local/held/DEVICE" (bundle.c), "state" (report_encode_state),
- * "applied" (arrival number, 8 bytes big-endian, which the store sets). Those without "local/" are
- * a cache: dropping them makes the next start replay every delta.
+ * (candidates.c), "local/addresses" (exchange.c), "local/acked" (notes.c), "local/held/DEVICE"
+ * (bundle.c), "state" (report_encode_state), "applied" (arrival number, 8 bytes big-endian, which
+ * the store sets). Those without "local/" are a cache: dropping them makes the next start replay
+ * every delta.
  */
 #include "node/parts.h"
 
@@ -60,6 +61,7 @@ void node_save_identity(struct rapport_node *n)
     if (n->has_inviter)
         job_add_record(n, "local/inviter", slice_of(n->inviter, sizeof n->inviter));
     peers_save(n);
+    records_save(n);
     buf_wipe(&epochs);
 }
 
@@ -152,6 +154,8 @@ static int read_record(struct rapport_node *n, struct slice key, struct slice va
         return error;
     if (slice_equal(key, slice_str("local/peers")))
         return candidates_decode(n, value);
+    if (slice_equal(key, slice_str("local/addresses")))
+        return records_decode(n, value);
     if (slice_equal(key, slice_str("local/log")) && !n->new_log) {
         if (value.len != LOG_ID_BYTES)
             return RAPPORT_CORRUPT;
@@ -251,6 +255,7 @@ void start_end(struct rapport_node *n, int error)
             start_phase(n, PHASE_REPLAY);
         else
             n->phase = PHASE_READY;
+        n->roster_moved = true; /* who was removed may stand in the records */
         return;
     case PHASE_READY:
         n->index = INDEX_DONE;

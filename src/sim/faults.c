@@ -58,6 +58,21 @@ static bool fault_of_wire(struct world *w, enum sim_fault fault)
     return true;
 }
 
+/* Half of what a LAN says is somebody of the group, half nobody. */
+static void announce(struct world *w, uint32_t to)
+{
+    struct action lost = {
+        .kind = ACTION_HEAL, .peer = to, .life = w->peers[to].life, .number = SIM_LAN};
+    uint32_t who = victim(w);
+    lost.address = draw(w, 2) ? peer_address(w, who) : no_address(w);
+    struct rapport_event e = {.kind = RAPPORT_EVENT_CANDIDATE,
+                              .address = lost.address,
+                              .source = RAPPORT_SOURCE_LAN,
+                              .who = 1 + who};
+    peer_step(w, to, &e);
+    schedule(w, draw_delay(w, 30000), lost);
+}
+
 static bool fault_of_peer(struct world *w, enum sim_fault fault)
 {
     uint32_t i = victim(w);
@@ -76,6 +91,10 @@ static bool fault_of_peer(struct world *w, enum sim_fault fault)
         p->wakes_at = w->now + draw_delay(w, 120000);
         wires_of_peer_cut(w, i, 0);
         heal_later(w, fault, i, p->wakes_at - w->now);
+    } else if (fault == SIM_ROAM) {
+        peer_moves(w, i, true);
+    } else if (fault == SIM_LAN) {
+        announce(w, i);
     } else {
         p->clock_off_ms += (int64_t)draw(w, 7200000) - 3600000;
     }
@@ -99,6 +118,8 @@ static bool make_fault(struct world *w, enum sim_fault fault)
     case SIM_FULL:
     case SIM_SLEEP:
     case SIM_CLOCK:
+    case SIM_ROAM:
+    case SIM_LAN:
         return fault_of_peer(w, fault);
     case SIM_N_FAULTS:
         break;
@@ -137,6 +158,15 @@ static void restart(struct world *w, uint32_t peer)
     peer_start(w, peer);
 }
 
+static void lose(struct world *w, const struct action *a)
+{
+    struct peer *p = &w->peers[a->peer];
+    struct rapport_event e = {
+        .kind = RAPPORT_EVENT_CANDIDATE_LOST, .address = a->address, .source = RAPPORT_SOURCE_LAN};
+    if (p->up && p->life == a->life)
+        peer_step(w, a->peer, &e);
+}
+
 void fault_heals(struct world *w, const struct action *a)
 {
     struct peer *p = &w->peers[a->peer];
@@ -152,6 +182,10 @@ void fault_heals(struct world *w, const struct action *a)
         return;
     case SIM_SLEEP:
         p->asleep = false;
+        peer_moves(w, a->peer, false);
+        return;
+    case SIM_LAN:
+        lose(w, a);
         return;
     case SIM_DELAY:
     case SIM_CUT:
@@ -161,6 +195,7 @@ void fault_heals(struct world *w, const struct action *a)
     case SIM_KILL:
     case SIM_POWER:
     case SIM_CLOCK:
+    case SIM_ROAM:
     case SIM_N_FAULTS:
         return;
     }
@@ -171,11 +206,14 @@ void faults_heal_all(struct world *w)
     w->partitioned = false;
     for (uint32_t i = 0; i < w->config.peers; i++) {
         struct peer *p = &w->peers[i];
+        bool slept = p->asleep;
         p->asleep = p->full = false;
         disk_set_full(p->disk, false);
         if (p->up && rapport_node_failure(p->node))
             peer_stop(w, i, false);
         peer_start(w, i);
+        if (slept)
+            peer_moves(w, i, false);
     }
     for (size_t i = 0; i < w->n_wires; i++)
         w->wires[i].stalled = 0;

@@ -82,6 +82,8 @@ static void do_effect(struct world *w, uint32_t peer, const struct rapport_effec
         broken(w, "peer %u was refused with a good ticket: %s", peer, rapport_strerror(e->error));
         break;
     case RAPPORT_EFFECT_CANCEL:
+        wire_cancel(w, peer, e->dial);
+        break;
     case RAPPORT_EFFECT_TRIED:
     case RAPPORT_EFFECT_CHANGED:
         break;
@@ -170,7 +172,7 @@ static int open_store(struct world *w, struct peer *p, bool make)
 static void make_ticket(struct world *w)
 {
     struct peer *p = &w->peers[0];
-    struct rapport_address address = peer_address(0);
+    struct rapport_address address = peer_address(w, 0);
     struct rapport_invite invite = {
         .n_uses = w->config.peers > 1 ? (w->config.peers < 256 ? w->config.peers : 255) : 1};
     uint8_t public_key[32];
@@ -200,10 +202,30 @@ static void tell_addresses(struct world *w, uint32_t peer)
     for (uint32_t i = 0; i < few && peer > 0; i++) {
         uint32_t other = w->config.peers <= 10 ? i : (uint32_t)draw(w, peer);
         struct rapport_event e = {.kind = RAPPORT_EVENT_CANDIDATE,
-                                  .address = peer_address(other),
+                                  .address = peer_address(w, other),
                                   .source = RAPPORT_SOURCE_STATIC};
         peer_step(w, peer, &e);
     }
+}
+
+static void go_online(struct world *w, uint32_t peer)
+{
+    struct rapport_address address = peer_address(w, peer);
+    struct rapport_event e = {.kind = RAPPORT_EVENT_ONLINE, .listen = &address, .n_listen = 1};
+    peer_step(w, peer, &e);
+}
+
+void peer_moves(struct world *w, uint32_t peer, bool roams)
+{
+    struct rapport_event e = {.kind = RAPPORT_EVENT_MOVED};
+    if (!w->peers[peer].up)
+        return;
+    if (roams) {
+        wires_of_peer_cut(w, peer, 0);
+        w->peers[peer].n_moves++;
+        go_online(w, peer);
+    }
+    peer_step(w, peer, &e);
 }
 
 void peer_start(struct world *w, uint32_t peer)
@@ -246,9 +268,7 @@ void peer_start(struct world *w, uint32_t peer)
     p->timer_at = 0;
     p->has_log = false;
     trace(w, "%u up, life %u", peer, p->life);
-    struct rapport_event e = {
-        .kind = RAPPORT_EVENT_ONLINE, .listen = &(struct rapport_address){0}, .n_listen = 0};
-    peer_step(w, peer, &e);
+    go_online(w, peer);
     if (peer == 0 && first) {
         p->joined = true;
         make_ticket(w);

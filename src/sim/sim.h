@@ -27,6 +27,8 @@ enum sim_fault {
     SIM_FULL,      /* the disk is full for a while */
     SIM_SLEEP,     /* the lid is closed for minutes */
     SIM_CLOCK,     /* the wall clock is off by up to a day, and steps */
+    SIM_ROAM,      /* a machine comes up elsewhere: another address, its connections are dead */
+    SIM_LAN,       /* a LAN announces somebody, rightly or not, and later takes it back */
     SIM_N_FAULTS,
 };
 

@@ -12,10 +12,31 @@ enum {
     SEGMENT = 16 * 1024
 };
 
-struct rapport_address peer_address(uint32_t peer)
+struct rapport_address peer_address(const struct world *w, uint32_t peer)
 {
+    uint16_t moves = w->peers[peer].n_moves;
     return (struct rapport_address){
-        .family = 6, .bytes = {0xfd, [15] = 1}, .port = (uint16_t)(PORT_FIRST + peer)};
+        .family = 6,
+        .bytes = {0xfd, [13] = (uint8_t)(moves >> 8), [14] = (uint8_t)moves, [15] = 1},
+        .port = (uint16_t)(PORT_FIRST + peer)};
+}
+
+struct rapport_address no_address(struct world *w)
+{
+    struct rapport_address a = peer_address(w, 0);
+    a.bytes[12] = 1;
+    a.bytes[14] = (uint8_t)draw(w, 256);
+    return a;
+}
+
+/* Who listens there now; as many as there are peers: nobody. */
+static uint32_t who_listens(const struct world *w, const struct rapport_address *a)
+{
+    uint32_t to = (uint32_t)(a->port - PORT_FIRST);
+    if (to >= w->config.peers)
+        return w->config.peers;
+    struct rapport_address now = peer_address(w, to);
+    return memcmp(now.bytes, a->bytes, sizeof now.bytes) == 0 ? to : w->config.peers;
 }
 
 bool reachable(const struct world *w, uint32_t a, uint32_t b)
@@ -47,7 +68,7 @@ static struct wire *wire_add(struct world *w, uint32_t from, uint32_t to)
 
 void wire_dial(struct world *w, uint32_t from, const struct rapport_effect *e)
 {
-    uint32_t to = (uint32_t)(e->address.port - PORT_FIRST);
+    uint32_t to = who_listens(w, &e->address);
     struct action a = {
         .kind = ACTION_DIAL_FAILED, .peer = from, .life = w->peers[from].life, .dial = e->dial};
     a.address = e->address;
@@ -69,7 +90,7 @@ void wire_dial(struct world *w, uint32_t from, const struct rapport_effect *e)
                         .life = w->peers[to].life,
                         .wire = a.wire,
                         .number = 1};
-    in.address = peer_address(from);
+    in.address = peer_address(w, from);
     in.address.port = (uint16_t)(30000 + from);
     schedule(w, delay, in);
 }
@@ -100,6 +121,20 @@ void wire_send(struct world *w, uint32_t from, const struct rapport_effect *e)
         a.peer = wire->peer[1 - side];
         a.life = wire->life[1 - side];
         schedule(w, arrives - w->now, a);
+    }
+}
+
+void wire_cancel(struct world *w, uint32_t from, uint32_t dial)
+{
+    for (size_t i = 0; i < w->n_heap; i++) {
+        struct action *a = &w->heap[i];
+        if (a->peer != from || a->life != w->peers[from].life || a->dial != dial ||
+            (a->kind != ACTION_CONNECTED && a->kind != ACTION_DIAL_FAILED))
+            continue;
+        a->life = UINT32_MAX;
+        if (a->kind == ACTION_CONNECTED)
+            wire_close(w, from, 2 * a->wire + 1);
+        return;
     }
 }
 

@@ -10,9 +10,9 @@
 
 const char *sim_fault_name(enum sim_fault fault)
 {
-    static const char *const names[] = {"delay",   "cut",       "stall", "partition",
-                                        "corrupt", "half-open", "kill",  "power",
-                                        "full",    "sleep",     "clock"};
+    static const char *const names[] = {"delay",     "cut",  "stall", "partition", "corrupt",
+                                        "half-open", "kill", "power", "full",      "sleep",
+                                        "clock",     "roam", "lan"};
     return fault < SIM_N_FAULTS ? names[fault] : "";
 }
 

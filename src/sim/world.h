@@ -70,7 +70,8 @@ struct peer {
     struct disk *disk;
     uint32_t life;
     bool up, asleep, full, joined;
-    bool new_log; /* at the next start it is not sure of its log */
+    uint16_t n_moves; /* its address changes with each */
+    bool new_log;     /* at the next start it is not sure of its log */
     uint64_t wakes_at, timer_at;
     int64_t clock_off_ms;
     uint8_t device_seed[32];
@@ -137,6 +138,8 @@ void *need(struct world *w, void *p);
 
 /* Carries out a DIAL effect. */
 void wire_dial(struct world *w, uint32_t from, const struct rapport_effect *e);
+/* Carries out a CANCEL effect: what came of the dial is never told. */
+void wire_cancel(struct world *w, uint32_t from, uint32_t dial);
 /* Carries out a SEND effect. */
 void wire_send(struct world *w, uint32_t from, const struct rapport_effect *e);
 /* Carries out a CLOSE effect. */
@@ -149,8 +152,10 @@ void wire_cut(struct world *w, uint32_t wire, unsigned told);
 bool wire_ends(struct world *w, uint32_t wire, uint32_t side);
 /* All connections of a peer are lost. */
 void wires_of_peer_cut(struct world *w, uint32_t peer, unsigned told);
-/* The address at which a peer listens. */
-struct rapport_address peer_address(uint32_t peer);
+/* The address at which a peer listens now. */
+struct rapport_address peer_address(const struct world *w, uint32_t peer);
+/* An address where nobody ever listens. */
+struct rapport_address no_address(struct world *w);
 /* True when these two can reach each other now. */
 bool reachable(const struct world *w, uint32_t a, uint32_t b);
 
@@ -162,6 +167,8 @@ int peer_step(struct world *w, uint32_t peer, struct rapport_event *e);
 void peer_start(struct world *w, uint32_t peer);
 /* Ends a peer's process; power: unsynced sectors are at risk. */
 void peer_stop(struct world *w, uint32_t peer, bool power);
+/* The peer's machine woke up, or came up elsewhere (`roams`). */
+void peer_moves(struct world *w, uint32_t peer, bool roams);
 /* The text of a note as this peer has it (free() it), or NULL when it has none. */
 char *peer_text(struct world *w, uint32_t peer, const uint8_t note[16], size_t *len);
 /* Fires the peer's timer when it is due, and arms it again. */

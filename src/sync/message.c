@@ -67,16 +67,20 @@ static void read_have(struct mp_array *a, struct message_have *m)
     m->more = mp_bool(a);
 }
 
+void message_read_peer(struct mp_array *a, struct message_peer *out)
+{
+    struct mp_array peer = mp_sub(a, 4, 4);
+    mp_bin_copy(&peer, out->device, sizeof out->device);
+    out->issued_ms = mp_u64(&peer, UINT64_MAX);
+    out->n_addresses = read_addresses(&peer, out->addresses, PEERS_MOST_ADDRESSES);
+    mp_bin_copy(&peer, out->signature, sizeof out->signature);
+}
+
 static void read_peers(struct mp_array *a, struct message_peers *m)
 {
     struct mp_array peers = mp_sub(a, 0, PEERS_MOST);
-    while (mp_more(&peers)) {
-        struct mp_array peer = mp_sub(&peers, 3, 3);
-        struct message_peer *out = &m->peers[m->n++];
-        mp_bin_copy(&peer, out->noise_public, sizeof out->noise_public);
-        out->age_s = mp_u64(&peer, UINT64_MAX);
-        out->n_addresses = read_addresses(&peer, out->addresses, PEERS_MOST_ADDRESSES);
-    }
+    while (mp_more(&peers))
+        message_read_peer(&peers, &m->peers[m->n++]);
 }
 
 static void read_deltas(struct mp_array *a, struct message_deltas *m)

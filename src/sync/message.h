@@ -11,7 +11,7 @@
  *                  [address bin 6|18…], n_heads]
  *      1  PING     [1, cookie bin 8, state bin 16, have bin 16]
  *      2  HAVE     [2, [[log bin 16, next, mode]…], more bool]       mode 0: send me, 1: do not
- *      3  PEERS    [3, [[noise key bin 32, age_s, [address bin 6|18…]]…]]
+ *      3  PEERS    [3, [[device bin 16, issued_ms, [address bin 6|18…], signature bin 64]…]]
  *      4  DELTAS   [4, log bin 16, prev bin 32|48, [delta without log and prev, bin…]]
  *      5  PONG     [5, cookie bin 8, state bin 16, have bin 16]
  *      6  NEED     [6, log bin 16, from, hash bin 32]                hash zero: from `from` on
@@ -43,7 +43,7 @@ enum {
     HELLO_MOST_ADDRESSES = 8,
     HAVE_MOST_ROWS = 256,
     PEERS_MOST = 32,
-    PEERS_MOST_ADDRESSES = 4, /* of one peer */
+    PEERS_MOST_ADDRESSES = 6, /* of one peer; so all of a message is below 8 KiB */
     DELTAS_MOST = LOG_RUN_MOST,
     DELTAS_MOST_BYTES = 60 * 1024, /* of deltas in one message, when there is more than one */
     WELCOME_MOST_GENESIS = 32 * 1024,
@@ -115,11 +115,13 @@ struct message_have {
     bool more; /* the first vector of a session goes on in the next HAVE */
 };
 
+/* Where a device listens, in its own words: whoever carries them cannot change them. */
 struct message_peer {
-    uint8_t noise_public[DEVICE_KEY_BYTES];
-    uint64_t age_s; /* since the sender last had this peer at one of these addresses */
+    uint8_t device[ID_BYTES];
+    uint64_t issued_ms; /* the device's wall clock: a claim; the greatest counts */
     struct message_address addresses[PEERS_MOST_ADDRESSES];
     size_t n_addresses;
+    uint8_t signature[SIGN_BYTES]; /* SIGN_ADDRESSES over report id ‖ message_put_peer_body */
 };
 
 struct message_peers {
@@ -178,6 +180,9 @@ struct message {
    MESSAGE_UNKNOWN. Writes *out only on success. */
 int message_decode(struct slice bytes, struct message *out);
 
+/* Reads one peer, as it stands in PEERS, at a cursor; the error sticks there. */
+void message_read_peer(struct mp_array *a, struct message_peer *out);
+
 /* Finds the end of the first message in `bytes`. Returns 0 with its length, or an error of
    mp_check_prefix. */
 int message_length(struct slice bytes, size_t *len);
@@ -197,6 +202,11 @@ void message_put_pong(struct buf *out, const struct message_ping *m);
 void message_put_have(struct buf *out, const struct message_have *m);
 /* Appends PEERS. RAPPORT_LIMIT past PEERS_MOST*. */
 void message_put_peers(struct buf *out, const struct message_peers *m);
+/* One peer of PEERS, and what of it is signed: [device, issued_ms, [address…]]. RAPPORT_LIMIT past
+   PEERS_MOST_ADDRESSES. */
+void message_put_peer(struct buf *out, const struct message_peer *p);
+/* As above. */
+void message_put_peer_body(struct buf *out, const struct message_peer *p);
 /* Appends DELTAS. RAPPORT_LIMIT past DELTAS_MOST*, without a delta, for an empty one or another
    length of prev. */
 void message_put_deltas(struct buf *out, const struct message_deltas *m);

@@ -95,6 +95,28 @@ void message_put_have(struct buf *out, const struct message_have *m)
     mp_put_bool(out, m->more);
 }
 
+static void put_peer_items(struct buf *out, const struct message_peer *p, size_t n_items)
+{
+    mp_put_array(out, n_items);
+    mp_put_bin(out, p->device, sizeof p->device);
+    mp_put_u64(out, p->issued_ms);
+    put_addresses(out, p->addresses, p->n_addresses);
+}
+
+void message_put_peer_body(struct buf *out, const struct message_peer *p)
+{
+    if (may_put(out, p->n_addresses <= PEERS_MOST_ADDRESSES))
+        put_peer_items(out, p, 3);
+}
+
+void message_put_peer(struct buf *out, const struct message_peer *p)
+{
+    if (!may_put(out, p->n_addresses <= PEERS_MOST_ADDRESSES))
+        return;
+    put_peer_items(out, p, 4);
+    mp_put_bin(out, p->signature, sizeof p->signature);
+}
+
 static bool peers_fit(const struct message_peers *m)
 {
     bool fits = m->n <= PEERS_MOST;
@@ -109,13 +131,8 @@ void message_put_peers(struct buf *out, const struct message_peers *m)
         return;
     put_type(out, 1, MESSAGE_PEERS);
     mp_put_array(out, m->n);
-    for (size_t i = 0; i < m->n; i++) {
-        const struct message_peer *peer = &m->peers[i];
-        mp_put_array(out, 3);
-        mp_put_bin(out, peer->noise_public, sizeof peer->noise_public);
-        mp_put_u64(out, peer->age_s);
-        put_addresses(out, peer->addresses, peer->n_addresses);
-    }
+    for (size_t i = 0; i < m->n; i++)
+        message_put_peer(out, &m->peers[i]);
 }
 
 bool message_deltas_fit(const struct message_deltas *m, size_t len)

@@ -273,6 +273,45 @@ static void join(uint32_t i, uint8_t flip)
     buf_clear(&out);
 }
 
+/* PEERS with a record by this device, signed or not: addresses by the input. */
+static void say_peers(uint32_t i, uint8_t what, uint64_t number, struct slice bytes)
+{
+    static struct message_peers m;
+    struct message_peer *p = &m.peers[0];
+    struct device_keys keys;
+    struct buf words = BUF_INIT, out = BUF_INIT;
+    m = (struct message_peers){.n = 1};
+    device_keys_from_seed(&keys, fuzz.member_seed);
+    device_id(p->device, keys.sign_public);
+    p->issued_ms = 1675501200000 + number;
+    for (size_t at = 0; at + 4 <= bytes.len && p->n_addresses < PEERS_MOST_ADDRESSES; at += 4) {
+        struct message_address *a = &p->addresses[p->n_addresses++];
+        a->family = what & 2 ? 4 : 6;
+        a->port = (uint16_t)(7171 + bytes.ptr[at]);
+        memcpy(a->addr, bytes.ptr + at, 4);
+    }
+    buf_append(&words, fuzz.node->report_id, 32);
+    message_put_peer_body(&words, p);
+    (void)sign_make(p->signature, &keys, SIGN_ADDRESSES, buf_slice(&words));
+    p->signature[0] ^= what & 1;
+    message_put_peers(&out, &m);
+    if (!buf_error(&out))
+        say(i, buf_slice(&out));
+    buf_clear(&words);
+    buf_clear(&out);
+}
+
+/* A source says that somebody is at an address, or is there no more. */
+static void hint(enum rapport_event_kind kind, uint8_t what, uint64_t number, struct slice bytes)
+{
+    struct rapport_event e = {.kind = kind, .who = number & 3};
+    e.source = (enum rapport_source)(what % (RAPPORT_SOURCE_TAILNET + 1));
+    e.address.family = number & 4 ? 4 : 6;
+    e.address.port = (uint16_t)(7168 + number % 16);
+    memcpy(e.address.bytes, bytes.ptr, bytes.len < 16 ? bytes.len : 16);
+    (void)give(&e);
+}
+
 static void pass_time(uint64_t ms)
 {
     struct rapport_event e = {.kind = RAPPORT_EVENT_TIMEOUT};
@@ -339,6 +378,15 @@ static void dialled(uint32_t i, uint8_t how)
     (void)give(&e);
 }
 
+static void go_online(bool online, uint64_t number)
+{
+    struct rapport_address a = {.family = 4, .bytes = {10, 0, 0, 2}, .port = (uint16_t)number};
+    struct rapport_event e = {.kind = online ? RAPPORT_EVENT_ONLINE : RAPPORT_EVENT_OFFLINE};
+    e.listen = &a;
+    e.n_listen = number != 0;
+    (void)give(&e);
+}
+
 static void happen(struct reader *in)
 {
     uint8_t op = reader_u8(in), arg = reader_u8(in);
@@ -348,7 +396,7 @@ static void happen(struct reader *in)
     struct rapport_event e = {.conn = i + CONNS, .bytes = bytes.ptr, .len = bytes.len};
     if (in->error)
         return;
-    switch (op % 13) {
+    switch (op % 17) {
     case 0:
         open_conn(i, 0);
         return;
@@ -379,8 +427,7 @@ static void happen(struct reader *in)
         edit(arg, number, bytes);
         return;
     case 9:
-        e.kind = arg & 1 ? RAPPORT_EVENT_ONLINE : RAPPORT_EVENT_OFFLINE;
-        (void)give(&e);
+        go_online(arg & 1, number);
         return;
     case 10:
         dialled(i, (uint8_t)number);
@@ -391,6 +438,19 @@ static void happen(struct reader *in)
     case 12:
         e.kind = arg & 1 ? RAPPORT_EVENT_FLUSH : RAPPORT_EVENT_DRAINED;
         (void)give(&e);
+        return;
+    case 13:
+        hint(RAPPORT_EVENT_CANDIDATE, arg, number, bytes);
+        return;
+    case 14:
+        hint(RAPPORT_EVENT_CANDIDATE_LOST, arg, number, bytes);
+        return;
+    case 15:
+        e.kind = RAPPORT_EVENT_MOVED;
+        (void)give(&e);
+        return;
+    case 16:
+        say_peers(i, arg / CONNS, number, bytes);
         return;
     }
 }

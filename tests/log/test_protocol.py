@@ -126,6 +126,16 @@ beacon = bytes(range(8)) + (1675500000 // 900).to_bytes(8, "big") + bytes(range(
 tag = keyed(8, "rapport tag", keyed(32, "rapport discover", b"\7" * 32, b""), beacon, framed=False)
 check("tag", re.search(r"tag `([0-9a-f]{16})`", page)[1], tag.hex())
 
+section = page[page.index("### 3.8"):]
+record, end = bytes.fromhex("".join(re.search(r"(?:^    [0-9a-f]+\n)+", section, re.M)[0].split())), 0
+(device, issued, addresses, signature), end = read(record, 0)
+check("address record", (end, issued, [a.hex() for a in addresses]),
+      (int(re.search(r"(\d+) bytes:", section)[1]), 1675500000000, ["fd" + "00" * 14 + "0b1c03", "0a0000051c03"]))
+check("its device", device, hash_of(16, "rapport device", items[8][:32]))
+body = b"\x93" + record[1:-66]
+check("its signature", verifies(items[8][:32], b"rapport addresses 1\0" + report + body, signature), True)
+check("its signature for another report", verifies(items[8][:32], b"rapport addresses 1\0" + bytes(32) + body, signature), False)
+
 tests = "".join(open(os.path.join(TOP, "tests/log", f), encoding="utf-8").read() for f in os.listdir(os.path.join(TOP, "tests/log")) if f.endswith(".c"))
 section = page[page.index("### 2.8"):]
 for name in sorted(set(re.findall(r"`((?:delta|accept|have)_\w+)`", section))):

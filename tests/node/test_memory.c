@@ -35,6 +35,25 @@ static void type_word(int side, const char *text)
     w->saved = is_well(side) && rapport_node_unsaved(rig.side[side].node) == 0;
 }
 
+/* Addresses come, are signed and told, and a machine moves. */
+static void find_each_other(void)
+{
+    for (int side = 0; side < 2; side++) {
+        struct rapport_address address = rig_address(side), other = rig_address(1 - side);
+        struct rapport_event e = {.kind = RAPPORT_EVENT_ONLINE, .listen = &address, .n_listen = 1};
+        if (!rig.side[side].node)
+            continue;
+        (void)rig_step(side, &e);
+        e = (struct rapport_event){.kind = RAPPORT_EVENT_CANDIDATE,
+                                   .address = other,
+                                   .source = RAPPORT_SOURCE_LAN,
+                                   .who = 1};
+        (void)rig_step(side, &e);
+    }
+    if (rig.side[1].node)
+        (void)rig_event(1, RAPPORT_EVENT_MOVED);
+}
+
 /* A report, a friend who joins, both write, one starts again; whatever fails on the way. */
 static void scenario(void)
 {
@@ -48,6 +67,7 @@ static void scenario(void)
     rig_run(100);
     if (ticket && rig_join(1, ticket) == 0)
         rig_run(1000);
+    find_each_other();
     type_word(1, "beta ");
     type_word(0, "gamma ");
     rig_run(6000); /* the cache is saved */

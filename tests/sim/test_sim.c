@@ -114,6 +114,16 @@ TEST(sim_sleep, "closed lids: the group agrees")
     alone(SIM_SLEEP);
 }
 
+TEST(sim_roam, "machines that come up elsewhere: the group finds together and agrees")
+{
+    alone(SIM_ROAM);
+}
+
+TEST(sim_lan, "a LAN that announces friends and nobody: the group agrees")
+{
+    alone(SIM_LAN);
+}
+
 TEST(sim_clock, "clocks that are off and step: the group agrees")
 {
     alone(SIM_CLOCK);

@@ -65,8 +65,9 @@ static void put_have(struct buf *b)
 static void put_peers(struct buf *b)
 {
     struct message_peers m = {.n = 1};
-    memcpy(m.peers[0].noise_public, bytes, DEVICE_KEY_BYTES);
-    m.peers[0].age_s = 60;
+    memcpy(m.peers[0].device, bytes, ID_BYTES);
+    m.peers[0].issued_ms = 60;
+    memcpy(m.peers[0].signature, bytes, SIGN_BYTES);
     m.peers[0].n_addresses = 1;
     m.peers[0].addresses[0] = (struct message_address){4, {10, 0, 0, 1}, 80};
     message_put_peers(b, &m);
@@ -137,7 +138,8 @@ static const struct example {
      "cf0000018bcfe5680092c412fd7a00000000000000000000000000011227c406c0a80102122703"},
     {MESSAGE_PING, put_ping, "9401c4080001020304050607c410" AA "c410" BB},
     {MESSAGE_HAVE, put_have, "93029293c410" N0_15 "070093c410" N16_31 "ce0001117001c3"},
-    {MESSAGE_PEERS, put_peers, "92039193c420" N0_15 N16_31 "3c91c4060a0000010050"},
+    {MESSAGE_PEERS, put_peers,
+     "92039194c410" N0_15 "3c91c4060a0000010050c440" N0_15 N16_31 N32_47 N48_63},
     {MESSAGE_DELTAS, put_deltas,
      "9404c410" CC "c420" N0_15 N16_31 "92c4056669727374c4067365636f6e64"},
     {MESSAGE_PONG, put_pong, "9405c4080001020304050607c410" AA "c410" BB},
@@ -321,11 +323,12 @@ TEST(message_malformed, "wrong shapes are refused")
              RAPPORT_LIMIT); /* mode */
     CHECK_EQ(decode_hex("9203"
                         "91"
-                        "93"
-                        "c420" CC CC "00"
+                        "94"
+                        "c410" CC "00"
                         "91"
                         "c407"
-                        "01020304050607",
+                        "01020304050607"
+                        "c440" CC CC CC CC,
                         &m),
              RAPPORT_MALFORMED); /* an address of 7 bytes */
     CHECK_EQ(decode_hex("9404"
