@@ -84,9 +84,9 @@ void mdns_tick(struct mdns *m, rapport_time_ms now, uint64_t wall_ms)
     if (m->config.mode == MDNS_OFF || m->leaving)
         return;
     mdns_clock(m, now, wall_ms);
+    cache_tick(m);
     if (mdns_rotation_due(m) <= now)
         rotate(m);
-    cache_tick(m);
     for (size_t i = 0; i < MDNS_MOST_LINKS; i++)
         if (m->lines[i].used)
             plan_tick(m, &m->lines[i]);

@@ -38,7 +38,7 @@ enum {
     ASK_FIRST_MS = 400,
     ASK_GAP_MS = 1000, /* times three each time */
     ASK_MOST_MS = 3600 * 1000,
-    ASKS_AT_LEAST = 3, /* on a new link, whoever is connected by other ways */
+    ASK_AT_LEAST_MS = 5000, /* on a new link, whoever is connected by other ways */
     EPOCH_SPREAD_MS = 60 * 1000,
     GATHER_MS = 200, /* for the rest of an instance's records */
     DETAILS_BURST = 8,
@@ -85,9 +85,9 @@ struct line {
     unsigned step; /* of STEPS: probes and first announcements */
     rapport_time_ms step_due, announce_due;
     rapport_time_ms ask_due, ask_gap, asked; /* asked: last time, 0 never */
-    unsigned n_asks;
-    bool refresh; /* some record wants to be asked for again */
-    bool shown;   /* our label was seen here */
+    rapport_time_ms asking;                  /* since when: the link came up, or we moved */
+    bool refresh;                            /* some record wants to be asked for again */
+    bool shown;                              /* our label was seen here */
 
     rapport_time_ms answer_due;
     unsigned answers;                      /* enum mdns_records */

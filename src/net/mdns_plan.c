@@ -18,7 +18,7 @@ bool plan_is_quiet(const struct mdns *m, const struct line *line)
         return true;
     if (m->n_unconnected > 0)
         return false;
-    return m->n_known > 0 || (m->n_peers > 0 && line->n_asks >= ASKS_AT_LEAST);
+    return m->n_known > 0 || (m->n_peers > 0 && m->now >= line->asking + ASK_AT_LEAST_MS);
 }
 
 static rapport_time_ms haste(struct mdns *m)
@@ -77,7 +77,7 @@ void plan_asking(struct mdns *m, struct line *line, bool one_shot)
 {
     if (one_shot)
         line->owes |= OWES_ONE_SHOT;
-    line->n_asks = 0;
+    line->asking = m->now;
     line->ask_due = m->now + ASK_FIRST_MS;
     line->ask_gap = ASK_GAP_MS;
 }
@@ -96,7 +96,6 @@ void plan_ask_again(struct mdns *m)
 static void ask(struct mdns *m, struct line *line)
 {
     line->owes |= OWES_QUERY;
-    line->n_asks += line->n_asks < ASKS_AT_LEAST;
     line->ask_due = m->now + line->ask_gap + mdns_random(m, (uint32_t)line->ask_gap / 10);
     line->ask_gap = line->ask_gap * 3 < ASK_MOST_MS ? line->ask_gap * 3 : ASK_MOST_MS;
 }

@@ -37,8 +37,8 @@ struct host {
     char name;
     struct mdns *m;
     const char *groups; /* one letter each; "": in none */
-    bool deaf;          /* its 5353 is not ours: gets unicast only */
-    bool muted;         /* what it multicasts is lost */
+    bool deaf;          /* gets no multicast: 5353 is somebody else's */
+    bool walled;        /* gets no unicast: a firewall */
 };
 
 struct flying {
@@ -63,9 +63,10 @@ static struct {
     size_t n_flying;
     struct label_name labels[RIG_LABELS];
     size_t n_labels;
-    struct buf trace, sent; /* sent: every byte that machine a sent */
+    struct buf trace, sent; /* sent: what a sent, each packet behind its length (2 bytes) */
     bool quiet;             /* no trace */
     enum mdns_mode mode;
+    unsigned seed; /* another one: other machines */
 } rig;
 
 /* ---- tags ---- */
@@ -261,10 +262,11 @@ static inline void rig_drain(char host)
     for (mdns_stats(h->m, &before); mdns_next_packet(h->m, &p); before = after) {
         mdns_stats(h->m, &after);
         rig_note_packet(host, &p, after.unsolicited > before.unsolicited);
-        if (host == 'a')
+        if (host == 'a') {
+            buf_u16be(&rig.sent, (uint16_t)p.len);
             buf_append(&rig.sent, p.bytes, p.len);
-        if (!h->muted || p.unicast)
-            rig_fly(host, &p);
+        }
+        rig_fly(host, &p);
     }
     while (mdns_next_found(h->m, &f)) {
         const char *who = "?";
@@ -287,7 +289,7 @@ static inline void rig_land(const struct flying *f)
 {
     for (char name = 'a'; name < 'a' + RIG_HOSTS; name++) {
         struct host *h = rig_host(name);
-        if (!h->m || (f->to ? f->to != name : h->deaf))
+        if (!h->m || (f->to ? f->to != name || h->walled : h->deaf))
             continue;
         uint16_t port = f->one_shot && !f->to ? RIG_EPHEMERAL : MDNS_PORT;
         struct mdns_arrival arrival = {
@@ -368,9 +370,17 @@ static inline struct mdns *rig_add(char name, const char *groups)
     *h = (struct host){.name = name, .groups = groups};
     struct mdns_config config = {.mode = rig.mode, .user = h, .tags = rig_tags, .knows = rig_knows};
     memset(config.seed, name, sizeof config.seed);
+    config.seed[0] ^= (uint8_t)rig.seed;
     CHECK_EQ(mdns_create(&config, &h->m), 0);
     mdns_set_port(h->m, rig.now, RIG_PORT);
     return h->m;
+}
+
+/* The machine is gone without a word. */
+static inline void rig_remove(char name)
+{
+    mdns_destroy(rig_host(name)->m);
+    rig_host(name)->m = NULL;
 }
 
 /* Its link comes up with fe80::NAME and, if `more`, that address too. */
@@ -386,6 +396,16 @@ static inline void rig_up(char name, const char *more)
     }
     CHECK_EQ(mdns_link_up(rig_host(name)->m, rig.now, &link), 0);
     rig_drain(name);
+}
+
+/* A packet from somebody else reaches the machine's link 1. Frees it. */
+static inline void rig_inject(char name, struct rapport_address source, struct buf *packet)
+{
+    struct host *h = rig_host(name);
+    struct mdns_arrival arrival = {.link = 1, .source = source, .bytes = buf_slice(packet)};
+    mdns_receive(h->m, rig.now, rig_wall(), &arrival);
+    rig_drain(name);
+    buf_clear(packet);
 }
 
 /* A session between two machines begins or ends. */
