@@ -5,6 +5,7 @@
  * again, so nothing is retried here.
  */
 #include "net/net.h"
+#include "net/tailnet_status.h"
 
 static void fail_later(struct rapport_uv *uv, uint32_t dial, int error)
 {
@@ -78,6 +79,14 @@ static void on_too_long(uv_timer_t *timer)
         fail(c, RAPPORT_TIMEOUT);
 }
 
+/* On a tailnet the first packet may go by a relay. */
+static uint64_t limit_of(const struct rapport_uv *uv, const struct rapport_address *address)
+{
+    if (interfaces_near(links_now(uv->links), address))
+        return RAPPORT_UV_CONNECT_NEAR_MS;
+    return tailnet_is_address(address) ? NET_CONNECT_TAILNET_MS : RAPPORT_UV_CONNECT_MS;
+}
+
 void dial_begin(struct rapport_uv *uv, const struct rapport_effect *effect)
 {
     const struct rapport_address *address = &effect->address;
@@ -99,7 +108,5 @@ void dial_begin(struct rapport_uv *uv, const struct rapport_effect *effect)
         fail_later(uv, effect->dial, dial_error(error));
         return;
     }
-    uint64_t limit = interfaces_near(links_now(uv->links), address) ? RAPPORT_UV_CONNECT_NEAR_MS
-                                                                    : RAPPORT_UV_CONNECT_MS;
-    (void)uv_timer_start(&c->timer, on_too_long, limit, 0);
+    (void)uv_timer_start(&c->timer, on_too_long, limit_of(uv, address), 0);
 }

@@ -6,10 +6,12 @@
  * They may find something at any time, also within an effect, so it is queued. The queue is
  * bounded: whoever is beyond it is found again with his next announcement.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "net/lan.h"
 #include "net/net.h"
+#include "net/tailnet.h"
 
 enum {
     DISCOVER_MOST_FOUND = 256, /* that wait to be given */
@@ -29,6 +31,7 @@ struct discover {
     enum rapport_uv_tailnet tailnet_mode;
     char *tailscaled, *tailnet_tag; /* NULL: the default */
     struct lan *lan;                /* NULL: off */
+    struct tailnet *tailnet;        /* NULL: off */
     uint8_t tags[RAPPORT_TAGS]
                 [RAPPORT_TAG_BYTES]; /* of a beacon that is never sent: to see change */
     uv_timer_t look;
@@ -88,6 +91,8 @@ static void tell(struct discover *d, const struct rapport_address *address, bool
 {
     if (d->lan)
         lan_connected(d->lan, address, connected);
+    if (d->tailnet)
+        tailnet_connected(d->tailnet, address, connected);
 }
 
 /* Joined, invited, another epoch: the report is found by other tags. At a time that stands still,
@@ -107,9 +112,12 @@ static void on_look(uv_timer_t *timer)
     struct rapport_address now[RAPPORT_MOST_LINKS];
     struct rapport_peer_info peer;
     size_t n = 0, at = 0;
-    while (rapport_node_next_peer(node_of(d), &at, &peer))
+    while (rapport_node_next_peer(node_of(d), &at, &peer)) {
         if (peer.state == RAPPORT_LINK_CONNECTED && n < RAPPORT_MOST_LINKS)
             now[n++] = peer.address;
+        else if (peer.source == RAPPORT_SOURCE_REMEMBERED && d->tailnet)
+            tailnet_remember(d->tailnet, &peer.address);
+    }
     for (size_t i = 0; i < d->n_connected; i++)
         if (!holds(now, n, &d->connected[i]))
             tell(d, &d->connected[i], false);
@@ -133,18 +141,19 @@ void discover_touch(struct rapport_uv *uv)
 void discover_moved(struct rapport_uv *uv, bool woke)
 {
     struct discover *d = uv->discover;
-    if (!d || !d->lan)
-        return;
-    if (woke)
+    if (d && d->lan && woke)
         lan_restart(d->lan);
-    else
+    else if (d && d->lan)
         lan_look(d->lan);
+    if (d && d->tailnet)
+        tailnet_restart(d->tailnet);
 }
 
 void discover_tried(struct rapport_uv *uv, const struct rapport_effect *effect)
 {
-    (void)uv;
-    (void)effect;
+    struct discover *d = uv->discover;
+    if (d && d->tailnet)
+        tailnet_tried(d->tailnet, &effect->address, effect->error);
 }
 
 /* ---- the LAN ---- */
@@ -192,6 +201,68 @@ static int open_lan(struct discover *d)
     return 0;
 }
 
+/* ---- the tailnet ---- */
+
+static bool tailnet_wanted(void *user)
+{
+    return rapport_node_has_company(node_of(user));
+}
+
+static void tailnet_found(void *user, const struct rapport_address *address, uint64_t who)
+{
+    const struct found found = {*address, RAPPORT_SOURCE_TAILNET, who, false};
+    find(user, &found);
+}
+
+static void tailnet_lost(void *user, const struct rapport_address *address)
+{
+    const struct found found = {*address, RAPPORT_SOURCE_TAILNET, 0, true};
+    find(user, &found);
+}
+
+/* With an interface its coming and going is seen among the links; without one only here. */
+static void tailnet_moved(void *user)
+{
+    struct discover *d = user;
+    struct rapport_address own[TAILNET_MOST_IPS];
+    bool tun;
+    size_t n = tailnet_own(d->tailnet, own, TAILNET_MOST_IPS, &tun);
+    if (n && !tun)
+        listen_moved(d->uv);
+}
+
+static int open_tailnet(struct discover *d)
+{
+    static const enum tailnet_mode modes[] = {[RAPPORT_UV_TAILNET_OFF] = TAILNET_MODE_OFF,
+                                              [RAPPORT_UV_TAILNET_OWN] = TAILNET_MODE_OWN,
+                                              [RAPPORT_UV_TAILNET_ON] = TAILNET_MODE_ON};
+    const struct tailnet_config config = {
+        .loop = d->uv->config.loop,
+        .mode = modes[d->tailnet_mode],
+        .socket = d->tailscaled,
+        .tag = d->tailnet_tag,
+        .port = RAPPORT_UV_PORT,
+        .user = d,
+        .wanted = tailnet_wanted,
+        .found = tailnet_found,
+        .lost = tailnet_lost,
+        .moved = tailnet_moved,
+    };
+    if (d->tailnet_mode == RAPPORT_UV_TAILNET_OFF)
+        return 0;
+    int error = tailnet_open(&config, &d->tailnet);
+    d->n_open += !error;
+    return error;
+}
+
+size_t discover_own(const struct rapport_uv *uv, struct rapport_address *out, size_t most)
+{
+    const struct discover *d = uv->discover;
+    bool tun = true;
+    size_t n = d && d->tailnet ? tailnet_own(d->tailnet, out, most, &tun) : 0;
+    return tun ? 0 : n;
+}
+
 /* ---- life ---- */
 
 static void release(struct discover *d)
@@ -229,7 +300,8 @@ int rapport_uv_discover(struct rapport_uv *uv, const struct rapport_uv_discovery
     uv->discover = d;
     uv->n_handles++;
     look_at_tags(d);
-    return open_lan(d);
+    error = open_lan(d);
+    return error ? error : open_tailnet(d);
 }
 
 static void on_part_closed(void *user)
@@ -257,33 +329,53 @@ void discover_close(struct rapport_uv *uv)
     uv_close((uv_handle_t *)&d->look, on_timer_closed);
     if (d->lan)
         lan_close(d->lan, on_part_closed, d);
+    if (d->tailnet)
+        tailnet_close(d->tailnet, on_part_closed, d);
 }
 
 /* ---- asking ---- */
+
+static bool tailnet_has(const struct rapport_uv *uv, const struct rapport_address *address,
+                        struct discover_path *out)
+{
+    static const enum discover_path_kind kinds[] = {[TAILNET_PATH_NONE] = DISCOVER_ROUTED,
+                                                    [TAILNET_PATH_DIRECT] = DISCOVER_DIRECT,
+                                                    [TAILNET_PATH_RELAYED] = DISCOVER_RELAYED,
+                                                    [TAILNET_PATH_UNKNOWN] = DISCOVER_TAILNET};
+    const struct discover *d = uv->discover;
+    struct tailnet_path path = {.kind = TAILNET_PATH_NONE};
+    if (d && d->tailnet)
+        tailnet_path(d->tailnet, address, &path);
+    if (path.kind == TAILNET_PATH_NONE)
+        return false;
+    out->kind = kinds[path.kind];
+    memcpy(out->relay, path.relay, sizeof out->relay);
+    return true;
+}
+
+static bool is_own(const struct rapport_uv *uv, const struct rapport_address *address)
+{
+    for (size_t i = 0; i < uv->n_own; i++) {
+        struct rapport_address own = uv->own[i];
+        own.port = address->port;
+        if (address_equal(&own, address))
+            return true;
+    }
+    return address_is_loopback(address);
+}
 
 void discover_path(const struct rapport_uv *uv, const struct rapport_address *address,
                    struct discover_path *out)
 {
     *out = (struct discover_path){.kind = DISCOVER_ROUTED};
-    for (size_t i = 0; i < uv->n_own; i++) {
-        struct rapport_address own = uv->own[i];
-        own.port = address->port;
-        if (address_equal(&own, address))
-            out->kind = DISCOVER_HERE;
-    }
-    if (address_is_loopback(address))
+    if (is_own(uv, address))
         out->kind = DISCOVER_HERE;
-    else if (out->kind == DISCOVER_ROUTED && interfaces_near(links_now(uv->links), address))
+    else if (!tailnet_has(uv, address, out) && interfaces_near(links_now(uv->links), address))
         out->kind = DISCOVER_LAN;
 }
 
-void discover_view(const struct rapport_uv *uv, struct discover_view *out)
+static void view_lan(const struct discover *d, struct discover_view *out)
 {
-    const struct discover *d = uv->discover;
-    *out = (struct discover_view){.lan = d ? d->lan_mode : RAPPORT_UV_LAN_OFF,
-                                  .tailnet = d ? d->tailnet_mode : RAPPORT_UV_TAILNET_OFF};
-    if (!d || !d->lan)
-        return;
     struct mdns_stats stats;
     lan_stats(d->lan, &stats);
     out->n_links = stats.n_links;
@@ -293,6 +385,20 @@ void discover_view(const struct rapport_uv *uv, struct discover_view *out)
     out->lan_since = lan_view(d->lan, out->links, sizeof out->links);
 }
 
+void discover_view(const struct rapport_uv *uv, struct discover_view *out)
+{
+    const struct discover *d = uv->discover;
+    *out = (struct discover_view){.lan = d ? d->lan_mode : RAPPORT_UV_LAN_OFF,
+                                  .tailnet = d ? d->tailnet_mode : RAPPORT_UV_TAILNET_OFF};
+    if (d && d->lan)
+        view_lan(d, out);
+    if (!d || !d->tailnet)
+        return;
+    out->tailnet_running = tailnet_is_running(d->tailnet);
+    out->n_machines = tailnet_asked(d->tailnet);
+    (void)snprintf(out->trouble, sizeof out->trouble, "%s", tailnet_trouble(d->tailnet));
+}
+
 void discover_findings(const struct rapport_uv *uv, struct findings *f)
 {
     const struct discover *d = uv->discover;
@@ -300,5 +406,8 @@ void discover_findings(const struct rapport_uv *uv, struct findings *f)
         lan_findings(d->lan, f);
     else
         finding_add(f, FINDING_NOTE, "lan", NULL, "friends are not looked for on the LAN");
-    finding_add(f, FINDING_NOTE, "tailnet", NULL, "friends are not looked for on the tailnet");
+    if (d && d->tailnet)
+        tailnet_findings(d->tailnet, f);
+    else
+        finding_add(f, FINDING_NOTE, "tailnet", NULL, "friends are not looked for on the tailnet");
 }

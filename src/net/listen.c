@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "net/net.h"
+#include "net/tailnet.h"
 
 /* ---- accepting ---- */
 
@@ -209,6 +210,23 @@ static void say_everywhere(struct said *s, const struct rapport_uv *uv, const st
             say(s, uv->own[i], port);
 }
 
+/* What comes in for them arrives at loopback: there some socket has to listen. */
+static void say_proxied(struct said *s, const struct rapport_uv *uv)
+{
+    static const struct rapport_address here = {.family = 4, .bytes = {127, 0, 0, 1}};
+    struct rapport_address own[TAILNET_MOST_IPS];
+    size_t n = discover_own(uv, own, TAILNET_MOST_IPS);
+    for (size_t i = 0; i < uv->n_listeners; i++) {
+        const struct listener *l = uv->listeners[i];
+        struct rapport_address at = here;
+        at.port = l->address.port;
+        if (l->dual || address_equal(&l->address, &at) ||
+            (l->address.family == 4 && address_is_unspecified(&l->address)))
+            for (size_t k = 0; k < n; k++)
+                say(s, own[k], at.port);
+    }
+}
+
 static void give_online(struct rapport_uv *uv)
 {
     struct said said = {.n = 0};
@@ -217,6 +235,7 @@ static void give_online(struct rapport_uv *uv)
             say_everywhere(&said, uv, uv->listeners[i]);
         else
             say(&said, uv->listeners[i]->address, uv->listeners[i]->address.port);
+    say_proxied(&said, uv);
     struct rapport_event event = {
         .kind = RAPPORT_EVENT_ONLINE, .listen = said.at, .n_listen = said.n};
     uv_give(uv, &event);

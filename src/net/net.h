@@ -27,7 +27,8 @@ enum {
     NET_NOTSENT_LOWAT = 32 * 1024,
     NET_MOST_FAILED_DIALS = 256,
     NET_MOST_LISTEN_EVENT = 8, /* addresses in ONLINE */
-    NET_RESOLVE_MS = 60000,    /* until a name that was not found is looked up again */
+    NET_CONNECT_TAILNET_MS = 5000,
+    NET_RESOLVE_MS = 60000, /* until a name that was not found is looked up again */
 };
 
 enum conn_state {
@@ -168,6 +169,8 @@ void discover_touch(struct rapport_uv *uv);
 void discover_moved(struct rapport_uv *uv, bool woke);
 /* How a candidate of ours turned out. */
 void discover_tried(struct rapport_uv *uv, const struct rapport_effect *effect);
+/* Our own addresses that are on no interface (a tailnet in userspace mode), port 0. */
+size_t discover_own(const struct rapport_uv *uv, struct rapport_address *out, size_t most);
 /* Says goodbye; counts as one handle until it has. */
 void discover_close(struct rapport_uv *uv);
 

@@ -47,7 +47,7 @@ struct tailnet_config {
     void (*found)(void *user, const struct rapport_address *address, uint64_t who);
     void (*lost)(void *user, const struct rapport_address *address);
     void (*moved)(void *user); /* our own addresses on the tailnet, or its state, changed */
-    void (*trace)(void *user, const char *line); /* may be NULL */
+    rapport_time_ms (*now)(void *user); /* NULL: rapport_uv_now */
 };
 
 struct tailnet;
@@ -62,6 +62,8 @@ void tailnet_restart(struct tailnet *t);
 void tailnet_tried(struct tailnet *t, const struct rapport_address *address, int error);
 /* Whether there is a session with a member at that address. */
 void tailnet_connected(struct tailnet *t, const struct rapport_address *address, bool connected);
+/* A session was made there in an earlier run: to be asked first. */
+void tailnet_remember(struct tailnet *t, const struct rapport_address *address);
 
 /* True when connections to this address must go through the daemon (userspace networking). */
 bool tailnet_needs_proxy(const struct tailnet *t, const struct rapport_address *address);
@@ -73,6 +75,8 @@ void tailnet_path(const struct tailnet *t, const struct rapport_address *address
                   struct tailnet_path *out);
 /* True while the daemon says Running. */
 bool tailnet_is_running(const struct tailnet *t);
+/* How many machines are on line and asked for a rapport. */
+size_t tailnet_asked(const struct tailnet *t);
 /* One line for `status` when something keeps the tailnet from working ("Tailscale is logged out:
    run tailscale up"), else "". Valid until the next call. */
 const char *tailnet_trouble(const struct tailnet *t);
