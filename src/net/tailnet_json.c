@@ -14,9 +14,8 @@ int tailnet_json_open(struct slice json, json_t **out)
 {
     json_error_t why;
     json_t *root = json_loadb((const char *)json.ptr, json.len, JSON_ALLOW_NUL, &why);
-    if (!root)
-        return json_error_code(&why) == json_error_out_of_memory ? RAPPORT_NOMEM
-                                                                 : RAPPORT_MALFORMED;
+    if (!root) /* jansson has no text for want of memory; within a string it calls it bad syntax */
+        return why.text[0] ? RAPPORT_MALFORMED : RAPPORT_NOMEM;
     if (!json_is_object(root)) {
         json_decref(root);
         return RAPPORT_MALFORMED;

@@ -313,6 +313,7 @@ class Machine:
         known = seen_by.knows_network()
         online = self.online if not own else self.state == "Running" and self.self_online is not False
         active = self.direct and not own
+        reachable = known and self.ips and not (own and self.state == "Stopped")
         status = {
             "ID": self.stable_id if known else "", "PublicKey": self.key if known else f"nodekey:{0:064x}",
             "HostName": self.name, "DNSName": self.dns_name if known else "", "OS": self.os,
@@ -335,7 +336,7 @@ class Machine:
                    "LastHandshake": CREATED if active else ZERO_TIME, "Online": online,
                    "ExitNode": False, "ExitNodeOption": False, "Active": active,
                    "PeerAPIURL": [f"http://{ip}:40000" if "." in ip else f"http://[{ip}]:40000"
-                                  for ip in self.ips] if known and self.ips else None,
+                                  for ip in self.ips] if reachable else None,
                    "TaildropTarget": 0 if own else 9, "NoFileSharingReason": ""}
         if own and known:
             status["CapMap"] = {"https://tailscale.com/cap/is-admin": [], "https://tailscale.com/cap/ssh": []}
@@ -535,17 +536,18 @@ class Machine:
         row = (mask, queue)
         self.watchers.append(row)
         ends = asyncio.ensure_future(reader.read(1))
+        message = asyncio.ensure_future(queue.get())
         try:
             await reply.piece(b"")
             while not ends.done():
-                get = asyncio.ensure_future(queue.get())
-                await asyncio.wait({get, ends}, return_when=asyncio.FIRST_COMPLETED)
-                if get.done():
-                    await reply.piece(to_line(get.result()))
-                get.cancel()
+                await asyncio.wait({message, ends}, return_when=asyncio.FIRST_COMPLETED)
+                if message.done():
+                    await reply.piece(to_line(message.result()))
+                    message = asyncio.ensure_future(queue.get())
         finally:
-            ends.cancel()
             self.watchers.remove(row)
+            for task in (ends, message):
+                task.cancel()
 
     # -- carrying connections --
 
@@ -713,6 +715,7 @@ class Tailnet:
         for m in self.machines:
             if m.socket:
                 m.stop()
+        self.wait(asyncio.sleep(0))  # what was cancelled ends
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(10)
 

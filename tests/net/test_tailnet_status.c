@@ -2,6 +2,7 @@
  * Reading what tailscaled says: heads, status, whois and the bus; what is hostile in them is cut,
  * skipped or refused, and never trusted.
  */
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "net/localapi.h"
@@ -297,4 +298,209 @@ TEST(bad_heads, "heads that are none are refused, endless ones at the limit")
     memset(endless + begun, 'a', sizeof endless - begun);
     CHECK_EQ(localapi_read_head(slice_of(endless, sizeof endless - 1), &h), 0);
     CHECK_EQ(localapi_read_head(slice_of(endless, sizeof endless), &h), RAPPORT_LIMIT);
+}
+
+/* ---- what real ones say ---- */
+
+static struct buf read_file(const char *name)
+{
+    char path[128];
+    struct buf b = BUF_INIT;
+    (void)snprintf(path, sizeof path, "tests/net/tailscaled/%s", name);
+    FILE *f = fopen(path, "rb");
+    CHECK(f);
+    for (int c = fgetc(f); c != EOF; c = fgetc(f))
+        buf_u8(&b, (uint8_t)c);
+    CHECK_EQ(fclose(f), 0);
+    CHECK_EQ(buf_error(&b), 0);
+    return b;
+}
+
+static const struct tailnet_peer *find_peer(const struct tailnet_status *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_peers; i++)
+        if (strncmp(s->peers[i].name, name, strlen(name)) == 0)
+            return &s->peers[i];
+    return NULL;
+}
+
+TEST(recorded_status, "the status of each version from 1.80 to 1.102 is read in full")
+{
+    static const struct {
+        const char *file;
+        enum tailnet_backend backend;
+        size_t n_peers;
+        enum tailnet_skip chloe;
+    } rows[] = {
+        {"1.80.0-running.status.json", TAILNET_RUNNING, 2, TAILNET_SKIP_OFFLINE},
+        {"1.90.0-running.status.json", TAILNET_RUNNING, 2, TAILNET_SKIP_OFFLINE},
+        {"1.94.0-running.status.json", TAILNET_RUNNING, 2, TAILNET_SKIP_OFFLINE},
+        {"1.102.3-running.status.json", TAILNET_RUNNING, 2, TAILNET_SKIP_OFFLINE},
+        {"1.98.10-running.status.json", TAILNET_RUNNING, 3, TAILNET_KEEP},
+        {"1.98.10-expired.status.json", TAILNET_RUNNING, 3, TAILNET_SKIP_EXPIRED},
+        {"1.98.10-stopped.status.json", TAILNET_STOPPED, 3, TAILNET_KEEP},
+        {"1.98.10-needs-login.status.json", TAILNET_NEEDS_LOGIN, 0, TAILNET_KEEP},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf doc = read_file(rows[i].file);
+        struct tailnet_status s;
+        CHECK_EQ(tailnet_status_read(buf_slice(&doc), &s), 0);
+        CHECK_EQ(s.backend, rows[i].backend);
+        CHECK_EQ(s.n_peers, rows[i].n_peers);
+        CHECK(s.tun && s.has_self && strncmp(s.version, rows[i].file, strlen(s.version)) == 0);
+        const struct tailnet_peer *chloe = find_peer(&s, "chloe.");
+        CHECK_EQ(chloe != NULL, rows[i].n_peers > 0);
+        if (chloe) {
+            CHECK_EQ(tailnet_skip(&s, chloe, false, NULL, false), rows[i].chloe);
+            CHECK_EQ(chloe->n_ips, 2);
+            CHECK_EQ(s.self.n_ips, 2);
+            CHECK_STR(chloe->relay, "lab");
+        }
+        tailnet_status_clear(&s);
+        buf_clear(&doc);
+    }
+}
+
+TEST(recorded_whois, "whois of each version names the machine, its tag and its person")
+{
+    static const struct {
+        const char *file, *name, *login;
+        size_t n_tags;
+    } rows[] = {
+        {"1.80.0-tagged.whois.json", "bram.friends.ts.example", "tagged-devices", 1},
+        {"1.90.0-tagged.whois.json", "bram.friends.ts.example", "tagged-devices", 1},
+        {"1.94.0-tagged.whois.json", "bram.friends.ts.example", "tagged-devices", 1},
+        {"1.102.3-tagged.whois.json", "bram.friends.ts.example", "tagged-devices", 1},
+        {"1.98.10-tagged.whois.json", "dirk.tailnet.test", "tagged-devices", 1},
+        {"1.98.10-granted.whois.json", "bram.tailnet.test", "bram", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf doc = read_file(rows[i].file);
+        struct tailnet_whois w;
+        CHECK_EQ(tailnet_whois_read(buf_slice(&doc), &w), 0);
+        CHECK_STR(w.name, rows[i].name);
+        CHECK_STR(w.login, rows[i].login);
+        CHECK_EQ(w.n_tags, rows[i].n_tags);
+        tailnet_whois_clear(&w);
+        buf_clear(&doc);
+    }
+}
+
+/* Which lines ring: '!' and '.'. */
+static void rings_of(const char *file, char *out, size_t size)
+{
+    struct buf doc = read_file(file);
+    struct tailnet_bus b = {0};
+    size_t n = 0;
+    for (size_t at = 0; at < doc.len; n++) {
+        const uint8_t *end = memchr(doc.ptr + at, '\n', doc.len - at);
+        CHECK(end && n + 1 < size);
+        size_t len = (size_t)(end - doc.ptr) + 1 - at;
+        out[n] = tailnet_bus_feed(&b, slice_of(doc.ptr + at, len)) == TAILNET_RING ? '!' : '.';
+        at += len;
+    }
+    out[n] = 0;
+    buf_clear(&doc);
+}
+
+TEST(recorded_bus, "on the bus of each version states and machines ring, preferences do not")
+{
+    static const struct {
+        const char *file, *rings;
+    } rows[] = {
+        {"1.80.0-changes.bus", "!!!!!"},         {"1.90.0-changes.bus", "!!!!!"},
+        {"1.94.0-changes.bus", "!!!!!"},         {"1.102.3-changes.bus", "!!!!!"},
+        {"1.98.10-down-18.bus", "!!...."},       /* state, state, preferences, health */
+        {"1.98.10-peer-lost-274.bus", "!!!!!"},  /* the whole map each time */
+        {"1.98.10-peer-lost-36882.bus", "!!!!"}, /* and PeerChanges */
+        {"1.98.10-needs-login-18.bus", "!"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char rings[32];
+        rings_of(rows[i].file, rings, sizeof rings);
+        CHECK_STR(rings, rows[i].rings);
+    }
+}
+
+/* ---- hostile names, memory, size ---- */
+
+TEST(hostile_names, "a name with NUL or control characters is shown harmless, and hides nobody")
+{
+    static const char doc[] = "{\"Peer\":{\"a\":{\"HostName\":\"x\\u0000\\u001b[2J\\u202ey\"},"
+                              "\"b\":{\"HostName\":\"bram\"}}}";
+    struct tailnet_status s;
+    CHECK_EQ(tailnet_status_read(text(doc), &s), 0);
+    CHECK_EQ(s.n_peers, 2);
+    CHECK(find_peer(&s, "bram") && find_peer(&s, "x"));
+    for (const char *c = find_peer(&s, "x")->name; *c; c++)
+        CHECK((uint8_t)*c >= ' ');
+    CHECK_STR(find_peer(&s, "x")->name, "x\u2400\u241b[2J<U+202E>y");
+    tailnet_status_clear(&s);
+}
+
+/* With the n-th allocation failing. Returns the first error. */
+static int read_both(long n, bool *failed)
+{
+    static const char who[] =
+        "{\"Node\":{\"StableID\":\"5\",\"Name\":\"b.\",\"Tags\":[\"tag:a\"]}}";
+    struct tailnet_status s;
+    struct tailnet_whois w;
+    test_fail_allocation(n);
+    int error = tailnet_status_read(text(usual), &s);
+    if (!error) {
+        tailnet_status_clear(&s);
+        error = tailnet_whois_read(text(who), &w);
+        if (!error)
+            tailnet_whois_clear(&w);
+    }
+    *failed = test_allocation_failed();
+    test_fail_allocation(-1);
+    return error;
+}
+
+TEST(no_memory, "each allocation may fail: out of memory is said, and nothing leaks")
+{
+    bool failed = true;
+    for (long n = 0; failed; n++) {
+        int error = read_both(n, &failed);
+        CHECK_EQ(error, failed ? RAPPORT_NOMEM : 0);
+    }
+}
+
+static void *counted_malloc(size_t n)
+{
+    return malloc(n); /* in this program it can be made to fail; jansson's own calls cannot */
+}
+
+TEST(no_memory_json, "the library's allocations may fail: it does not always tell, nothing leaks")
+{
+    bool failed = true;
+    json_set_alloc_funcs(counted_malloc, free);
+    for (long n = 0; failed; n++) {
+        int error = read_both(n, &failed);
+        CHECK(failed ? error <= 0 : error == 0);
+    }
+    json_set_alloc_funcs(malloc, free);
+}
+
+TEST(large, "10,000 machines of a usual size, and a field of 5 MB, are read")
+{
+    struct buf doc = BUF_INIT;
+    struct tailnet_status s;
+    buf_append_str(&doc, "{\"Peer\":{");
+    for (int i = 0; i < 10000; i++)
+        buf_printf(&doc,
+                   "%s\"nodekey:%064x\":{\"ID\":\"%d\",\"DNSName\":\"n%d.x.\",\"Online\":true,"
+                   "\"TailscaleIPs\":[\"100.64.%d.%d\"],\"PeerAPIURL\":[\"http://x:1\"],"
+                   "\"CapMap\":{\"a\":[],\"b\":[1]},\"Created\":\"0001-01-01T00:00:00Z\"}",
+                   i ? "," : "", (unsigned)i, i, i, i >> 8, i & 255);
+    buf_append_str(&doc, "},\"Future\":\"");
+    for (int i = 0; i < 5 << 17; i++)
+        buf_append_str(&doc, "aaaaaaaa");
+    buf_append_str(&doc, "\"}");
+    CHECK_EQ(tailnet_status_read(buf_slice(&doc), &s), 0);
+    CHECK_EQ(s.n_peers, 10000);
+    CHECK_EQ(s.n_dropped, 0);
+    tailnet_status_clear(&s);
+    buf_clear(&doc);
 }
