@@ -23,7 +23,8 @@ static int look_here(struct cli *cli, const char *dir, struct reply *reply)
     };
     struct buf why = BUF_INIT;
     if (cli->err_terminal)
-        cli_say(cli, "no daemon runs here: looking around for %d seconds", DOCTOR_LOOK_MS / 1000);
+        cli_say(cli, "no daemon runs here: looking around for up to %d seconds",
+                DOCTOR_LOOK_MS / 1000);
     int error = daemon_sync_once(&config, &once, &reply->bytes, &why);
     if (!error)
         error = reply_open(reply);

@@ -293,7 +293,7 @@ static const char *next_step(const msgpack_object *status)
     size_t n_troubles;
     (void)value_list(status, "network", &n_troubles);
     if (value_str(status, "failure").len)
-        return "make room on the disk, then rapport status again";
+        return "rapport doctor, to see what to do; nothing more is saved until then";
     if (value_u64(status, "members") < 2)
         return "rapport invite, to let a friend in";
     if (!value_bool(status, "daemon"))

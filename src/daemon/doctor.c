@@ -222,7 +222,7 @@ static void look_port(const struct service *r, uint16_t port, bool tailnet, stru
                    "friends on the tailnet type once: rapport up --peer THIS-MACHINE:%u", port);
     finding_add(f, FINDING_NOTE, "listen", tailnet ? todo : NULL,
                 "the port is %u instead of %d%s%s", port, RAPPORT_UV_PORT,
-                r->listen_named ? "" : ", which another program or report has",
+                r->listen_named ? "" : ", which was taken when it was chosen",
                 tailnet ? "; on a tailnet friends try that one only" : "");
 }
 
@@ -283,6 +283,14 @@ static bool is_area(const struct finding *one, const char *area)
     return strcmp(one->area, area) == 0;
 }
 
+static bool has_problem(const struct findings *f, const char *area)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->list[i].state == FINDING_PROBLEM && is_area(&f->list[i], area))
+            return true;
+    return false;
+}
+
 static void copy_finding(const struct finding *one, struct findings *f)
 {
     finding_add(f, one->state, one->area, one->todo, "%s", one->text);
@@ -293,11 +301,9 @@ static void copy_finding(const struct finding *one, struct findings *f)
 static void look_ways(struct service *r, const struct trouble_facts *facts, struct findings *f)
 {
     struct findings troubles = {0}, ways = {0};
-    bool said = false;
     trouble_find(facts, &troubles);
     discover_findings(r->uv, &ways);
-    for (size_t i = 0; i < ways.n; i++)
-        said = said || (is_area(&ways.list[i], "tailnet") && ways.list[i].state == FINDING_PROBLEM);
+    bool said = has_problem(&ways, "tailnet");
     for (size_t i = 0; i < troubles.n; i++)
         if (!said || !is_area(&troubles.list[i], "tailnet"))
             copy_finding(&troubles.list[i], f);
@@ -380,7 +386,7 @@ void doctor_reply(struct service *r, const struct doctor_about *about, struct bu
     look_ways(r, &facts, &f);
     look_listen(r, facts.view.tailnet_running, &f);
     firewall_findings("", facts.port, facts.n_unreached > 0 && !facts.lan_connected, &f);
-    look_friends(r, facts.n_connected == 0, &f);
+    look_friends(r, facts.n_connected == 0 && !has_problem(&f, "network"), &f);
     look_sleep(r, &f);
     reply_with(&f, reply);
 }
@@ -391,8 +397,8 @@ void doctor_reply_closed(const char *dir, int error, const char *why, struct buf
     static const char other[] = "end the process that has it, or wait until it is done";
     finding_add(&f, FINDING_PROBLEM, "store",
                 error == RAPPORT_LOCKED    ? other
-                : error == RAPPORT_CORRUPT ? "keep a copy of the folder, then join again by a "
-                                             "friend's ticket: the notes are merged"
+                : error == RAPPORT_CORRUPT ? "move the folder .rapport away and join again with a "
+                                             "friend's ticket: the files that are there are merged"
                                            : NULL,
                 "the report cannot be opened: %s", why && *why ? why : rapport_strerror(error));
     doctor_disk(dir, &f);

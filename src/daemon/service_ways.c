@@ -8,6 +8,10 @@
 #include "daemon/trouble.h"
 #include "host/people.h"
 
+enum {
+    LATER_MS = 2000 /* an announcement so much after somebody's last word is of later */
+};
+
 static void ways_path(void *user, const struct rapport_address *address, struct host_path *out)
 {
     const struct service *r = user;
@@ -42,42 +46,46 @@ static bool is_on_lan(struct service *r, const struct rapport_peer_info *p)
     return strcmp(path.kind, "lan") == 0;
 }
 
-/* Announced on a LAN, and dials there end badly; but not of somebody who has just gone. */
-static bool is_unreached(const struct service *r, const struct rapport_peer_info *p,
-                         uint64_t wall_ms)
+/* He was connected a moment ago, and no announcement since then says that he is still there. */
+static bool just_left(const struct people_friend *friend, const struct trouble_facts *t)
 {
-    uint64_t heard = p->has_device ? people_heard(r, p->device) : 0;
-    return p->on_lan && p->n_tries && p->state != RAPPORT_LINK_CONNECTED && p->last_error &&
-           (!heard || wall_ms - heard > TROUBLE_AWAY_MS);
+    uint64_t now = host_wall(), word_ago = now - friend->last_heard;
+    bool announced = t->view.friend_heard && t->now - t->view.friend_heard + LATER_MS < word_ago;
+    return !friend->connected && friend->last_heard && word_ago < TROUBLE_AWAY_MS && !announced;
 }
 
+static void count_friends(struct service *r, struct trouble_facts *t)
+{
+    struct people_friend friend;
+    size_t at = 0;
+    while (people_next_friend(r->host, &at, &friend)) {
+        t->n_friends++;
+        t->n_connected += friend.connected;
+        t->n_just_left += just_left(&friend, t);
+    }
+}
+
+/* One machine announces several addresses, so rows alone are too many. */
 static void count_peers(struct service *r, struct trouble_facts *t)
 {
     struct rapport_peer_info p;
-    uint64_t wall_ms = host_wall();
     size_t at = 0;
     while (rapport_node_next_peer(host_node(r->host), &at, &p)) {
         if (p.state == RAPPORT_LINK_CONNECTED)
             t->lan_connected = t->lan_connected || is_on_lan(r, &p);
         else
-            t->n_unreached += is_unreached(r, &p, wall_ms);
+            t->n_unreached += p.on_lan && p.n_tries && p.last_error;
     }
-    /* One machine announces several addresses. */
-    if (t->view.n_friends && t->n_unreached > t->view.n_friends)
+    if (t->n_unreached > t->view.n_friends)
         t->n_unreached = t->view.n_friends;
 }
 
 void ways_facts(struct service *r, struct trouble_facts *t)
 {
     struct rapport_address at;
-    struct people_friend friend;
-    size_t next = 0;
     *t = (struct trouble_facts){.now = rapport_uv_now(), .on_network = r->on_network};
     discover_view(r->uv, &t->view);
-    while (people_next_friend(r->host, &next, &friend)) {
-        t->n_friends++;
-        t->n_connected += friend.connected;
-    }
+    count_friends(r, t);
     count_peers(r, t);
     if (rapport_uv_listening(r->uv, &at, 1))
         t->port = at.port;

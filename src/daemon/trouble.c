@@ -7,7 +7,7 @@
    that lets mDNS through and nothing else. */
 static void isolated(const struct trouble_facts *t, struct findings *f)
 {
-    size_t n = t->n_unreached;
+    size_t n = t->n_unreached - (t->n_unreached < t->n_just_left ? t->n_unreached : t->n_just_left);
     const char *tailnet = t->view.tailnet_running
                               ? "have your friends start Tailscale too (yours is up)"
                               : "use a tailnet (Tailscale or Headscale) on both machines";

@@ -3,7 +3,7 @@
  * line each, and for `doctor`.
  *
  * That a friend is simply away is no trouble: nothing is said while everybody is connected, nor of
- * somebody who was here a moment ago (TROUBLE_AWAY_MS), whose announcement outlives him.
+ * somebody who was here a moment ago (TROUBLE_AWAY_MS): an announcement outlives who made it.
  */
 #ifndef DAEMON_TROUBLE_H
 #define DAEMON_TROUBLE_H
@@ -22,6 +22,8 @@ struct trouble_facts {
     bool lan_connected;            /* one of them by a LAN */
     size_t n_unreached;            /* machines that announce a friend's rapport on a LAN, were
                                       dialled, and did not let us in */
+    size_t n_just_left;            /* friends who were connected less than TROUBLE_AWAY_MS ago, and
+                                      whose machine has not announced itself since */
     uint16_t port;                 /* where we listen */
     bool on_network;               /* the machine has an address besides loopback */
 };

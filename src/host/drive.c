@@ -74,8 +74,8 @@ void host_fail(struct host *h, int error, const char *what)
     buf_printf(&h->failure_text, "%s: %s", what, cause && *cause ? cause : rapport_strerror(error));
     if (error == RAPPORT_FULL)
         buf_append_str(&h->failure_text,
-                       "; free some space and start again. Files in the folder stay "
-                       "as they are and are taken in then");
+                       ", then start rapport again: files in the folder stay as they are and are "
+                       "taken in then");
     (void)buf_cstr(&h->failure_text);
 }
 

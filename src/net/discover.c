@@ -380,6 +380,7 @@ static void view_lan(const struct discover *d, struct discover_view *out)
     lan_stats(d->lan, &stats);
     out->n_links = stats.n_links;
     out->lan_heard = stats.last_foreign;
+    out->friend_heard = stats.last_known;
     out->n_instances = stats.n_instances;
     out->n_friends = stats.n_known;
     out->lan_since = lan_view(d->lan, out->links, sizeof out->links);

@@ -41,6 +41,7 @@ struct discover_view {
     char links[DISCOVER_LINKS_TEXT]; /* "eth0, wlan0"; "" none */
     rapport_time_ms lan_since;       /* since when the oldest of them is in use; 0 none */
     rapport_time_ms lan_heard;       /* when another machine's multicast came last; 0 never */
+    rapport_time_ms friend_heard;    /* when a friend's announcement came last; 0 never */
     size_t n_instances, n_friends;   /* rapports that announce themselves; those of our friends */
     enum rapport_uv_tailnet tailnet;
     bool tailnet_running;

@@ -100,6 +100,7 @@ struct mdns_stats {
     uint64_t heard_own;           /* our own multicast came back: multicast leaves this machine's
                                      socket at least */
     rapport_time_ms last_foreign; /* when another machine's packet came last; 0 never */
+    rapport_time_ms last_known;   /* when a friend's announcement or answer came last; 0 never */
 };
 
 struct mdns;

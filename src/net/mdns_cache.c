@@ -338,6 +338,8 @@ void cache_take(struct mdns *m, struct line *line, const struct rapport_address 
     if (!in || !take_beacon(m, in, s))
         return;
     in->heard = m->now;
+    if (in->known)
+        m->stats.last_known = m->now;
     if (s->alive)
         take_life(m, line, in, s);
     else if (in->expires == 0)

@@ -68,7 +68,7 @@ static const char *advice(int error)
 {
     switch (error) {
     case RAPPORT_FULL:
-        return "free some space; nothing of this step was written";
+        return "nothing of this step was written; free some space";
     case RAPPORT_READONLY:
     case RAPPORT_PERMISSION:
         return "check the folder's owner and permissions, and that its disk is mounted for writing";

@@ -55,6 +55,10 @@ TEST(trouble_isolation, "friends who are seen but not reached: what it is, and t
     t.n_unreached = 1;
     CHECK(strncmp(said(&t, &todo), "1 friend is seen", 16) == 0);
     CHECK(strncmp(todo, "use a tailnet", 13) == 0);
+    t.n_just_left = 1; /* he may have closed the lid */
+    CHECK_STR(said(&t, NULL), "");
+    t.n_unreached = 2;
+    CHECK(strncmp(said(&t, NULL), "1 friend is seen", 16) == 0);
     t.lan_connected = true; /* so this LAN lets devices connect */
     t.n_connected = 1;
     CHECK_STR(said(&t, NULL), "");
