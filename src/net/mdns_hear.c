@@ -69,15 +69,16 @@ static bool is_echo(const struct mdns *m, const struct rapport_address *source, 
     return false;
 }
 
-static bool is_admitted(struct mdns *m, struct line *line, const struct rapport_address *source)
+static bool is_admitted(struct mdns *m, struct line *line, const struct mdns_arrival *arrival)
 {
     enum {
         US_PER_S = 1000000
     };
+    const struct rapport_address *source = &arrival->source;
     size_t bucket = mdns_hash(m, source->bytes, source->family == 4 ? 4 : 16) % SOURCES;
     return pace_take(&line->sources[bucket], m->now, US_PER_S / MDNS_MOST_SOURCE_PER_S,
                      MDNS_MOST_SOURCE_PER_S) &&
-           pace_take(&line->packets, m->now, US_PER_S / MDNS_MOST_PACKETS_PER_S,
+           pace_take(&line->packets[arrival->unicast], m->now, US_PER_S / MDNS_MOST_PACKETS_PER_S,
                      MDNS_MOST_PACKETS_PER_S);
 }
 
@@ -327,7 +328,7 @@ void mdns_receive(struct mdns *m, rapport_time_ms now, uint64_t wall_ms,
     if (!line || m->config.mode == MDNS_OFF || m->leaving)
         return;
     mdns_clock(m, now, wall_ms);
-    if (!is_admitted(m, line, source) || (arrival->unicast && !mdns_on_link(line, source))) {
+    if (!is_admitted(m, line, arrival) || (arrival->unicast && !mdns_on_link(line, source))) {
         m->stats.dropped++;
         mdns_settle(m);
         return;

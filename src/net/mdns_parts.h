@@ -95,7 +95,8 @@ struct line {
     rapport_time_ms said;                  /* our records, last multicast here; 0 never */
     rapport_time_ms unsolicited;           /* last; 0 never */
 
-    struct pace packets, replies, details;
+    struct pace packets[2]; /* multicast, unicast: neither crowds out the other */
+    struct pace replies, details;
     struct pace sources[SOURCES];
 };
 
