@@ -20,8 +20,6 @@
 #include "base/slice.h"
 #include "rapport/rapport.h"
 
-#define MDNS_SERVICE "_rapport._tcp.local"
-
 enum {
     MDNS_PORT = 5353,
     MDNS_MOST_PACKET = 9000,
@@ -110,12 +108,13 @@ int mdns_create(const struct mdns_config *config, struct mdns **out);
 /* Frees; sends nothing (mdns_goodbye does). NULL is allowed. */
 void mdns_destroy(struct mdns *m);
 
-/* The link is up, or its addresses changed: probing, announcing and asking begin (again).
+/* The link is up, or its addresses changed: asking begins (again) on it, and announcing, at a new
+   label, on all. Nothing happens when nothing changed.
    RAPPORT_LIMIT past MDNS_MOST_LINKS. */
 int mdns_link_up(struct mdns *m, rapport_time_ms now, const struct mdns_link *link);
 /* The link is gone: its instances are lost at once. */
 void mdns_link_down(struct mdns *m, rapport_time_ms now, uint32_t id);
-/* Where we listen; 0: nowhere, nothing is announced. A change is announced. */
+/* Where we listen; 0: nowhere, nothing is announced. Another port is announced at a new label. */
 void mdns_set_port(struct mdns *m, rapport_time_ms now, uint16_t port);
 /* What the report is found by may have changed (joined, invited, another epoch): new tags are
    announced, and every cached instance is looked at again. */

@@ -116,7 +116,7 @@ static void put_name(struct writer *w, enum mdns_name name, const uint8_t *label
         put_all_services(w);
         break;
     case MDNS_NAME_OTHER:
-        assert(!"a name of ours");
+        assert(name != MDNS_NAME_OTHER);
     }
 }
 
