@@ -7,9 +7,8 @@
 
 #include "net/net.h"
 
-static void on_closed(uv_handle_t *handle)
+static void let_go(struct conn *c)
 {
-    struct conn *c = handle->data;
     struct rapport_uv *uv = c->uv;
     if (--c->n_handles)
         return;
@@ -20,6 +19,11 @@ static void on_closed(uv_handle_t *handle)
         }
     free(c);
     uv_release(uv);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    let_go(handle->data);
 }
 
 struct conn *conn_create(struct rapport_uv *uv, const struct rapport_address *address)
@@ -38,6 +42,7 @@ struct conn *conn_create(struct rapport_uv *uv, const struct rapport_address *ad
     }
     (void)uv_timer_init(uv->config.loop, &c->timer);
     c->tcp.data = c->timer.data = c->connect.data = c->shutdown.data = c;
+    c->stream = (uv_stream_t *)&c->tcp;
     c->n_handles = 2;
     uv->conns[uv->n_conns++] = c;
     return c;
@@ -51,11 +56,35 @@ struct conn *conn_find(struct rapport_uv *uv, uint32_t id)
     return NULL;
 }
 
+static bool is_pipe(const struct conn *c)
+{
+    return c->stream != (const uv_stream_t *)&c->tcp;
+}
+
+static void on_pipe_closed(uv_handle_t *handle)
+{
+    struct conn *c = handle->data;
+    free(handle);
+    let_go(c);
+}
+
+void conn_take_pipe(struct conn *c, uv_pipe_t *pipe)
+{
+    pipe->data = c;
+    c->stream = (uv_stream_t *)pipe;
+    c->n_handles++;
+}
+
 void conn_destroy(struct conn *c)
 {
     if (c->state == CONN_GONE)
         return;
     c->state = CONN_GONE;
+    if (c->asking)
+        localapi_cancel(c->asking);
+    c->asking = NULL;
+    if (is_pipe(c))
+        uv_close((uv_handle_t *)c->stream, on_pipe_closed);
     uv_close((uv_handle_t *)&c->tcp, on_closed);
     uv_close((uv_handle_t *)&c->timer, on_closed);
 }
@@ -77,7 +106,7 @@ void conn_linger(struct conn *c)
 {
     c->state = CONN_LINGERING;
     (void)uv_timer_start(&c->timer, on_linger_over, RAPPORT_UV_LINGER_MS, 0);
-    if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown))
+    if (uv_shutdown(&c->shutdown, c->stream, on_shutdown))
         conn_destroy(c);
 }
 
@@ -94,7 +123,7 @@ static void give_closed(struct conn *c, int error)
 static void break_later(struct conn *c, int error)
 {
     c->owes_closed = error;
-    (void)uv_read_stop((uv_stream_t *)&c->tcp);
+    (void)uv_read_stop(c->stream);
     uv_owe(c->uv);
 }
 
@@ -107,7 +136,7 @@ struct queued {
 
 static size_t waiting(const struct conn *c)
 {
-    return uv_stream_get_write_queue_size((const uv_stream_t *)&c->tcp);
+    return uv_stream_get_write_queue_size(c->stream);
 }
 
 void conn_settle(struct conn *c)
@@ -146,7 +175,7 @@ static void enqueue(struct conn *c, const uint8_t *bytes, size_t len)
     memcpy(q->bytes, bytes, len);
     q->req.data = c;
     uv_buf_t buf = uv_buf_init((char *)q->bytes, (unsigned)len);
-    int error = uv_write(&q->req, (uv_stream_t *)&c->tcp, &buf, 1, on_written);
+    int error = uv_write(&q->req, c->stream, &buf, 1, on_written);
     if (error) {
         free(q);
         break_later(c, address_error(error));
@@ -163,7 +192,7 @@ void conn_send(struct conn *c, const uint8_t *bytes, size_t len)
     if (waiting(c) == 0) {
         unsigned first = len < UINT32_MAX ? (unsigned)len : UINT32_MAX;
         uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes, first);
-        int n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+        int n = uv_try_write(c->stream, &buf, 1);
         if (n < 0 && n != UV_EAGAIN) {
             break_later(c, address_error(n));
             return;
@@ -179,7 +208,7 @@ static bool is_bound_here(const struct conn *c)
     struct sockaddr_storage name;
     struct rapport_address own;
     int len = sizeof name;
-    if (uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&name, &len) ||
+    if (is_pipe(c) || uv_tcp_getsockname(&c->tcp, (struct sockaddr *)&name, &len) ||
         address_of_sockaddr((struct sockaddr *)&name, &own))
         return true; /* it breaks by itself */
     return address_is_loopback(&own) || links_holder(links_now(c->uv->links), &own) != NULL;
@@ -202,6 +231,13 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(c->uv->read_buffer, sizeof c->uv->read_buffer);
 }
 
+void conn_received(struct conn *c, struct slice bytes)
+{
+    struct rapport_event event = {
+        .kind = RAPPORT_EVENT_RECEIVED, .conn = c->id, .bytes = bytes.ptr, .len = bytes.len};
+    uv_give(c->uv, &event);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct conn *c = stream->data;
@@ -213,11 +249,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         give_closed(c, address_error((int)n));
         return;
     }
-    struct rapport_event event = {.kind = RAPPORT_EVENT_RECEIVED,
-                                  .conn = c->id,
-                                  .bytes = (const uint8_t *)buf->base,
-                                  .len = (size_t)n};
-    uv_give(c->uv, &event);
+    conn_received(c, slice_of(buf->base, (size_t)n));
 }
 
 /* ---- opening ---- */
@@ -227,6 +259,8 @@ static void set_options(struct conn *c)
 {
     uv_os_fd_t fd;
     int timeout = NET_USER_TIMEOUT_MS, lowat = NET_NOTSENT_LOWAT;
+    if (is_pipe(c))
+        return;
     (void)uv_tcp_nodelay(&c->tcp, 1);
     if (uv_fileno((uv_handle_t *)&c->tcp, &fd))
         return;
@@ -244,7 +278,7 @@ void conn_open(struct conn *c)
     c->state = CONN_OPEN;
     c->id = ++uv->last_conn;
     set_options(c);
-    int error = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    int error = uv_read_start(c->stream, on_alloc, on_read);
     if (error)
         break_later(c, address_error(error));
     struct rapport_event event = {

@@ -42,7 +42,7 @@ void dial_settle(struct rapport_uv *uv)
         give_failed(uv, failed[i].dial, failed[i].error);
 }
 
-static void fail(struct conn *c, int error)
+void dial_fail(struct conn *c, int error)
 {
     struct rapport_uv *uv = c->uv;
     uint32_t dial = c->dial;
@@ -67,7 +67,7 @@ static void on_connect(uv_connect_t *req, int status)
         return;
     (void)uv_timer_stop(&c->timer);
     if (status)
-        fail(c, dial_error(status));
+        dial_fail(c, dial_error(status));
     else
         conn_open(c);
 }
@@ -76,7 +76,15 @@ static void on_too_long(uv_timer_t *timer)
 {
     struct conn *c = timer->data;
     if (c->state == CONN_DIALLING)
-        fail(c, RAPPORT_TIMEOUT);
+        dial_fail(c, RAPPORT_TIMEOUT);
+}
+
+int dial_connect(struct conn *c, const struct rapport_address *address)
+{
+    struct sockaddr_storage to;
+    address_to_sockaddr(address, &to);
+    int error = uv_tcp_connect(&c->connect, &c->tcp, (struct sockaddr *)&to, on_connect);
+    return error ? dial_error(error) : 0;
 }
 
 /* On a tailnet the first packet may go by a relay. */
@@ -100,12 +108,12 @@ void dial_begin(struct rapport_uv *uv, const struct rapport_effect *effect)
         return;
     }
     c->dial = effect->dial;
-    struct sockaddr_storage to;
-    address_to_sockaddr(address, &to);
-    int error = uv_tcp_connect(&c->connect, &c->tcp, (struct sockaddr *)&to, on_connect);
+    int error = 0;
+    if (!through_begin(c, &error))
+        error = dial_connect(c, address);
     if (error) {
         conn_destroy(c);
-        fail_later(uv, effect->dial, dial_error(error));
+        fail_later(uv, effect->dial, error);
         return;
     }
     (void)uv_timer_start(&c->timer, on_too_long, limit_of(uv, address), 0);

@@ -263,6 +263,25 @@ size_t discover_own(const struct rapport_uv *uv, struct rapport_address *out, si
     return tun ? 0 : n;
 }
 
+bool discover_via(const struct rapport_uv *uv, const struct rapport_address *address,
+                  struct tailnet_via *out)
+{
+    const struct discover *d = uv->discover;
+    struct rapport_address own;
+    if (!d || !d->tailnet)
+        return false;
+    if (address ? !tailnet_needs_proxy(d->tailnet, address) : !discover_own(uv, &own, 1))
+        return false;
+    tailnet_via(d->tailnet, out);
+    return true;
+}
+
+bool discover_machine(const struct rapport_uv *uv, const char *id, struct rapport_address *out)
+{
+    const struct discover *d = uv->discover;
+    return d && d->tailnet && tailnet_machine(d->tailnet, id, out);
+}
+
 /* ---- life ---- */
 
 static void release(struct discover *d)

@@ -81,7 +81,7 @@ static void on_connection(uv_stream_t *server, int status)
         uv_trace(l->uv, "too many connections from %s", rapport_address_print(&c->address, text));
         conn_destroy(c);
     } else {
-        conn_open(c);
+        through_accept(c);
     }
 }
 

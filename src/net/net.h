@@ -3,10 +3,11 @@
  *
  * Life of a connection:  DIALLING -> OPEN -> LINGERING -> GONE
  *
- * DIALLING and OPEN are known to the node, the others are not. LINGERING still sends what is
- * queued, then FIN, and throws away what comes, until the peer has closed too or
- * RAPPORT_UV_LINGER_MS are over (closing a socket with unread bytes would make the kernel send RST,
- * and the peer would lose the BYE). GONE waits for libuv to let go of the handles.
+ * DIALLING and OPEN are known to the node, the others are not; but one that came in and of which
+ * tailscaled is asked who it is stays in DIALLING, unknown to the node, with no dial number.
+ * LINGERING still sends what is queued, then FIN, and throws away what comes, until the peer has
+ * closed too or RAPPORT_UV_LINGER_MS are over (closing a socket with unread bytes would make the
+ * kernel send RST, and the peer would lose the BYE). GONE waits for libuv to let go of the handles.
  *
  * Events are given only from libuv's callbacks. What happens while an effect is carried out (a
  * write that fails, a dial that fails at once) is owed and given by uv_later in the next turn of
@@ -19,6 +20,8 @@
 #include "net/discover.h"
 #include "net/gate.h"
 #include "net/links.h"
+#include "net/localapi.h"
+#include "net/socks.h"
 
 enum {
     NET_READ_BYTES = 64 * 1024,
@@ -45,7 +48,11 @@ struct conn {
     uint32_t dial; /* 0: inbound */
     struct rapport_address address;
     uv_tcp_t tcp;
-    uv_timer_t timer; /* connect limit, then linger limit */
+    uv_stream_t *stream;             /* the socket, or what tailscaled gave in its place */
+    uv_timer_t timer;                /* connect limit, then linger limit */
+    struct localapi_request *asking; /* tailscaled dials for us, or says who came in */
+    unsigned n_asked;
+    struct socks socks;
     uv_connect_t connect;
     uv_shutdown_t shutdown;
     unsigned n_handles;
@@ -63,6 +70,7 @@ struct listener {
 
 struct peer;
 struct discover;
+struct tailnet_via;
 
 struct failed_dial {
     uint32_t dial;
@@ -120,6 +128,10 @@ struct conn *conn_create(struct rapport_uv *uv, const struct rapport_address *ad
 void conn_open(struct conn *c);
 /* The open connection of that id, or NULL. */
 struct conn *conn_find(struct rapport_uv *uv, uint32_t id);
+/* Takes the stream over, which tailscaled has opened; before conn_open. */
+void conn_take_pipe(struct conn *c, uv_pipe_t *pipe);
+/* Gives bytes that came otherwise than by reading. */
+void conn_received(struct conn *c, struct slice bytes);
 /* Sends bytes (copied where they have to wait); a failure ends the connection later. */
 void conn_send(struct conn *c, const uint8_t *bytes, size_t len);
 /* Sends what is queued, then ends it; no event follows. */
@@ -139,6 +151,18 @@ void dial_begin(struct rapport_uv *uv, const struct rapport_effect *effect);
 void dial_cancel(struct rapport_uv *uv, uint32_t dial);
 /* Gives DIAL_FAILED for those that failed at once. */
 void dial_settle(struct rapport_uv *uv);
+/* Ends a dial that is under way and gives DIAL_FAILED. */
+void dial_fail(struct conn *c, int error);
+/* Connects the dial's socket. Returns 0 or the error; then nothing follows. */
+int dial_connect(struct conn *c, const struct rapport_address *to);
+
+/* ---- through.c ---- */
+
+/* Where the address needs it: begins the dial through a proxy or tailscaled, *error says whether it
+   could. False: it needs none. */
+bool through_begin(struct conn *c, int *error);
+/* Opens an accepted connection, after finding out who it is where that takes tailscaled. */
+void through_accept(struct conn *c);
 
 /* ---- listen.c ---- */
 
@@ -171,6 +195,12 @@ void discover_moved(struct rapport_uv *uv, bool woke);
 void discover_tried(struct rapport_uv *uv, const struct rapport_effect *effect);
 /* Our own addresses that are on no interface (a tailnet in userspace mode), port 0. */
 size_t discover_own(const struct rapport_uv *uv, struct rapport_address *out, size_t most);
+/* How to reach an address (NULL: any of the tailnet) that is on no interface; false: as any other.
+ */
+bool discover_via(const struct rapport_uv *uv, const struct rapport_address *address,
+                  struct tailnet_via *out);
+/* The address of the tailnet's machine with this id; false: not known. */
+bool discover_machine(const struct rapport_uv *uv, const char *id, struct rapport_address *out);
 /* Says goodbye; counts as one handle until it has. */
 void discover_close(struct rapport_uv *uv);
 

@@ -440,6 +440,22 @@ static const struct tailnet_peer *find_peer(const struct tailnet *t,
     return NULL;
 }
 
+void tailnet_via(const struct tailnet *t, struct tailnet_via *out)
+{
+    *out = (struct tailnet_via){
+        .socks = t->has_proxy, .proxy = t->proxy, .socket = (const char *)t->path.ptr};
+}
+
+bool tailnet_machine(const struct tailnet *t, const char *id, struct rapport_address *out)
+{
+    for (size_t i = 0; i < t->status.n_peers; i++)
+        if (t->status.peers[i].n_ips && strcmp(t->status.peers[i].id, id) == 0) {
+            *out = t->status.peers[i].ips[0];
+            return true;
+        }
+    return false;
+}
+
 void tailnet_path(const struct tailnet *t, const struct rapport_address *address,
                   struct tailnet_path *out)
 {

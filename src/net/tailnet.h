@@ -65,6 +65,17 @@ void tailnet_connected(struct tailnet *t, const struct rapport_address *address,
 /* A session was made there in an earlier run: to be asked first. */
 void tailnet_remember(struct tailnet *t, const struct rapport_address *address);
 
+/* How connections to the tailnet are made without an interface. */
+struct tailnet_via {
+    bool socks; /* through `proxy`; else through the daemon at `socket` */
+    struct rapport_address proxy;
+    const char *socket; /* valid as long as the tailnet */
+};
+
+/* Fills it in. */
+void tailnet_via(const struct tailnet *t, struct tailnet_via *out);
+/* The first address of the machine with this StableID; false: not listed. */
+bool tailnet_machine(const struct tailnet *t, const char *id, struct rapport_address *out);
 /* True when connections to this address must go through the daemon (userspace networking). */
 bool tailnet_needs_proxy(const struct tailnet *t, const struct rapport_address *address);
 /* Our own addresses on the tailnet, IPv6 first; 0 while it is not running. `tun`: they are on an

@@ -47,8 +47,16 @@ class Net:
         net.ip("-6", "route", "add", "fd7a:115c:a1e0::/48", "dev", "wlan0", "src", six)
         return machine
 
-    def person(self, name):
-        machine = self.machine(name.lower())
+    def without_interface(self, name):
+        """A machine in userspace mode: its network has loopback alone, what is for it comes in at another one."""
+        machine = self.machine(name, tun=False)
+        machine.outer = machine.net
+        machine.net = network.nets(self.lab, 1)[0]
+        machine.accept(PORT)
+        return machine
+
+    def person(self, name, tun=True):
+        machine = self.machine(name.lower()) if tun else self.without_interface(name.lower())
         p = self.lab.person(name, machine.net)
         p.machine = machine
         p.env |= {"RAPPORT_TAILNET": "on", "RAPPORT_TAILSCALED": machine.socket}
@@ -68,9 +76,9 @@ def said(p):
     return (read(p.log) or b"")[p.mark:]
 
 
-def report(net, names):
+def report(net, names, userspace=()):
     """One report of these people, joined by tickets that hold no address of anybody, all up."""
-    people = [net.person(n) for n in names]
+    people = [net.person(n, n not in userspace) for n in names]
     people[0].init()
     tickets = [people[0].ticket() for _ in people[1:]]  # nobody listens yet
     up(people[0])
@@ -241,9 +249,35 @@ def comes_and_goes(lab):
     same_report([ada, bram])
 
 
+def userspace(lab):
+    """Somebody whose tailscaled has no interface is found, finds others, and is known as a machine of the tailnet."""
+    net = Net(lab)
+    ada, bram, cleo = report(net, ["Ada", "Bram", "Cleo"], userspace=("Bram", "Cleo"))
+    for p in (ada, bram, cleo):
+        p.write(f"notes/by-{p.name.lower()}.md", f"# Notes of {p.name}\n")
+    same_report([ada, bram, cleo])
+    wait_for(lambda: all(connected(p) == 2 for p in (ada, bram, cleo)), 40, "all are connected to all")
+    for p in (ada, bram, cleo):
+        rows = [r for r in p.run("--json", "peers", code=0).lines() if r["state"] == "connected"]
+        check(all(r["path"] == "tailnet-direct" for r in rows), f"{p.name} sees the paths of the tailnet: {rows}")
+    text = doctor(bram)
+    check("userspace" in text and "tailscaled's dial" in text, f"doctor says how it connects: {text}")
+    check(bram.machine.count("dial") or cleo.machine.count("dial"), "tailscaled was asked to dial")
+    check(bram.machine.count("whois") or cleo.machine.count("whois"), "tailscaled was asked who came in")
+
+    bram.machine.stop()
+    wait_for(lambda: connected(ada) == 1, 60, "without tailscaled Bram is gone for Ada")
+    bram.machine.start()
+    bram.machine.accept(PORT)
+    bram.write("notes/after.md", "# After\n")
+    begin = time.monotonic()
+    wait_for(lambda: ada.read("notes/after.md") and cleo.read("notes/after.md"), 60, "he is found again")
+    say(f"   found again after {time.monotonic() - begin:.1f} s")
+
+
 if __name__ == "__main__":
     why = network.available()
     if why:
         skip(why)
         main()
-    main(without_addresses, faults, comes_and_goes, seconds=100 + 10 * NODES)
+    main(without_addresses, faults, comes_and_goes, userspace, seconds=100 + 10 * NODES)
