@@ -101,9 +101,11 @@ static int held_decode(struct rapport_node *n, const uint8_t *device, struct sli
 {
     struct mp_doc doc;
     struct held *h = held_of(n, device);
+    if (!h)
+        return n->failure;
     int error = mp_open(&doc, value, MP_MOST_ITEMS);
-    if (error || !h)
-        return error == RAPPORT_NOMEM ? error : n->failure;
+    if (error)
+        return error == RAPPORT_NOMEM ? error : 0;
     struct mp_array root = mp_root(&doc, &error);
     (void)have_decode(&root, &h->rows);
     mp_close(&doc);

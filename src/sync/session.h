@@ -87,7 +87,7 @@ struct session_event {
 
 struct session_stats {
     bool ready;
-    uint32_t rtt_ms; /* of the last answered ping; meaningless while !rtt_known */
+    uint32_t rtt_ms; /* of the handshake, then of the last answered ping; see rtt_known */
     bool rtt_known;
     bool proving; /* session_probe was called and nothing has shown since that the peer is there */
     uint64_t last_received_ms; /* when the last authentic frame came; creation before that */

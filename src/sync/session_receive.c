@@ -51,6 +51,7 @@ int session_write_handshake(struct session *s)
         s->out.len = start;
         s->out.error = 0;
     }
+    s->ping_ms = s->now_ms;
     return error;
 }
 
@@ -111,6 +112,8 @@ static int take_key(struct session *s, struct slice sealed, enum session_state n
     const uint8_t *key = noise_remote_static(&s->noise);
     if (memcmp(key, s->noise_public, NOISE_KEY_BYTES) == 0)
         return RAPPORT_REFUSED;
+    s->stats.rtt_ms = (uint32_t)(s->now_ms - s->ping_ms);
+    s->stats.rtt_known = true;
     s->state = next;
     s->due.key = true;
     return 0;

@@ -54,7 +54,7 @@ struct session {
 
     /* Liveness. */
     uint64_t timer_ms;
-    uint64_t ping_ms, n_pings; /* when the newest went out, and its number */
+    uint64_t ping_ms, n_pings; /* when the newest (or a handshake message) went out; its number */
     unsigned n_misses;         /* pings since the last frame */
     uint64_t probe_ms;         /* stats.proving: since when */
 

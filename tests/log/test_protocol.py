@@ -136,6 +136,11 @@ body = b"\x93" + record[1:-66]
 check("its signature", verifies(items[8][:32], b"rapport addresses 1\0" + report + body, signature), True)
 check("its signature for another report", verifies(items[8][:32], b"rapport addresses 1\0" + bytes(32) + body, signature), False)
 
+peers, end = bytes.fromhex("".join(re.search(r"nobody known:\n\n((?:    [0-9a-f ]+\n)+)", section)[1].split())), 0
+rows, end = read(peers, 0)
+check("remembered peers", (end, [[r[0], r[2], r[3].hex(), r[4]] for r in rows]),
+      (len(peers), [[6, 7171, device.hex(), 7], [4, 7171, "", 0]]))
+
 tests = "".join(open(os.path.join(TOP, "tests/log", f), encoding="utf-8").read() for f in os.listdir(os.path.join(TOP, "tests/log")) if f.endswith(".c"))
 section = page[page.index("### 2.8"):]
 for name in sorted(set(re.findall(r"`((?:delta|accept|have)_\w+)`", section))):

@@ -2,6 +2,8 @@
  * Ports of the rig: 10xx is side x; 50 to 59 in each hundred are silent, 60 to 69 somebody else. */
 #include "rig.h"
 
+#include "base/hex.h"
+
 static struct rapport_address at4(uint8_t a, uint8_t b, uint16_t port)
 {
     return (struct rapport_address){.family = 4, .bytes = {a, b, 0, 1}, .port = port};
@@ -289,6 +291,38 @@ TEST(dial_old_record, "the record of an older version is read, and written anew 
         CHECK(candidates_decode(a, slice_of(old.ptr, len)) != 0);
     CHECK_EQ(a->n_candidates, 2);
     buf_clear(&old);
+}
+
+TEST(dial_frozen_record, "the record of addresses is what docs/protocol.md says")
+{
+    static const char expected[] = "929506c410fd00000000000000000000000000000bcd1c03c410"
+                                   "fcffda72d34b844b177295ff4a55c3b9079504c4100a000005"
+                                   "000000000000000000000000cd1c03c40000";
+    static const uint8_t device[ID_BYTES] = {0xfc, 0xff, 0xda, 0x72, 0xd3, 0x4b, 0x84, 0x4b,
+                                             0x17, 0x72, 0x95, 0xff, 0x4a, 0x55, 0xc3, 0xb9};
+    struct rapport_address six = {.family = 6, .bytes = {0xfd, [15] = 0x0b}, .port = 7171};
+    struct rapport_address four = {.family = 4, .bytes = {10, 0, 0, 5}, .port = 7171};
+    char hex[256];
+    alone(0);
+    struct rapport_node *a = rig.side[0].node;
+    struct candidate *c = candidate_add(a, &six, RAPPORT_SOURCE_REMEMBERED);
+    CHECK(c != NULL);
+    candidate_name(a, c, device);
+    a->last_good = 6;
+    candidate_succeeded(a, c);
+    c = candidate_add(a, &four, RAPPORT_SOURCE_REMEMBERED);
+    CHECK(c != NULL);
+    c->keep = true;
+    CHECK_EQ(rig_event(0, RAPPORT_EVENT_FLUSH), 0);
+    const struct db *db = &rig.side[0].db;
+    for (size_t i = 0; i < db->n_records; i++)
+        if (slice_equal(db->records[i].key, slice_str("local/peers"))) {
+            CHECK(db->records[i].value.len < 128);
+            hex_encode(hex, db->records[i].value.ptr, db->records[i].value.len);
+            CHECK_STR(hex, expected);
+            return;
+        }
+    test_fail(__FILE__, __LINE__, "no record");
 }
 
 TEST(dial_cancelled_late,

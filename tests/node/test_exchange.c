@@ -290,9 +290,9 @@ TEST(exchange_removed, "what is known of a removed member is forgotten")
     (void)report_next_member(a->report, &at);
     const struct member *ben = report_next_member(a->report, &at);
     struct edit_context context = {a->draft, a->keys.sign_public, 1000, RIG_WALL_MS};
-    CHECK_EQ(report_remove_member(a->report, &context, ben->device), 0);
     uint8_t device[ID_BYTES];
     memcpy(device, ben->device, sizeof device);
+    CHECK_EQ(report_remove_member(a->report, &context, device), 0);
     rig_run(1000);
     for (int side = 0; side < 3; side += 2) {
         const struct rapport_node *n = rig.side[side].node;

@@ -423,7 +423,8 @@ TEST(session_stats, "round trip, times and bytes are kept")
     struct session_stats stats;
     pair_open(&d, &l);
     session_stats(d, &stats);
-    CHECK(stats.ready && !stats.rtt_known);
+    CHECK(stats.ready && stats.rtt_known); /* the handshake took no time here */
+    CHECK_EQ(stats.rtt_ms, 0);
     CHECK_EQ(session_tick(d, 6000), 0);
     struct message_ping ping = {{0}, {0}, {0}};
     memcpy(ping.cookie, pair_expect(d, SESSION_PING_DUE)->cookie, sizeof ping.cookie);
@@ -458,7 +459,48 @@ TEST(session_foreign_pong, "a PONG with another cookie measures nothing")
     CHECK_EQ(pair_pass(l, d, 6123), 0);
     CHECK_EQ(pair_expect(d, SESSION_MESSAGE)->message.type, MESSAGE_PONG);
     session_stats(d, &stats);
-    CHECK(!stats.rtt_known);
+    CHECK_EQ(stats.rtt_ms, 0);
     session_destroy(d);
     session_destroy(l);
+}
+
+/* The listener says something that the dialler gets at this time. */
+static void hear(struct session *d, struct session *l, const uint8_t *cookie, uint64_t at_ms)
+{
+    struct message_ping pong = {.cookie = "another"};
+    struct buf b = BUF_INIT;
+    if (cookie)
+        memcpy(pong.cookie, cookie, sizeof pong.cookie);
+    message_put_pong(&b, &pong);
+    CHECK_EQ(session_send(l, buf_slice(&b)), 0);
+    buf_clear(&b);
+    CHECK_EQ(pair_pass(l, d, at_ms), 0);
+    CHECK_EQ(pair_expect(d, SESSION_MESSAGE)->message.type, MESSAGE_PONG);
+}
+
+TEST(session_probe, "after a probe only its pong, or what comes later than 300 ms, proves life")
+{
+    static const struct {
+        bool own_cookie;
+        uint64_t at_ms;
+        bool proves;
+    } cases[] = {{true, 10100, true}, {false, 10299, false}, {false, 10300, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct session *d, *l;
+        struct session_stats stats;
+        uint8_t cookie[MESSAGE_COOKIE_BYTES];
+        pair_open(&d, &l);
+        session_probe(d, 10000, 2000);
+        memcpy(cookie, pair_expect(d, SESSION_PING_DUE)->cookie, sizeof cookie);
+        CHECK_EQ(session_deadline(d), 12000);
+        hear(d, l, cases[i].own_cookie ? cookie : NULL, cases[i].at_ms);
+        session_stats(d, &stats);
+        CHECK_EQ(stats.proving, !cases[i].proves);
+        CHECK_EQ(session_deadline(d),
+                 cases[i].proves ? cases[i].at_ms + SESSION_IDLE_MS : UINT64_C(12000));
+        CHECK_EQ(session_tick(d, 11999), 0);
+        CHECK_EQ(session_tick(d, 12000), cases[i].proves ? 0 : RAPPORT_TIMEOUT);
+        session_destroy(d);
+        session_destroy(l);
+    }
 }
