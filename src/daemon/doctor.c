@@ -302,6 +302,8 @@ static void look_ways(struct service *r, const struct trouble_facts *facts, stru
 {
     struct findings troubles = {0}, ways = {0};
     trouble_find(facts, &troubles);
+    if (!facts->on_network && troubles.n == 0)
+        finding_add(&troubles, FINDING_NOTE, "network", NULL, "this machine is on no network");
     discover_findings(r->uv, &ways);
     bool said = has_problem(&ways, "tailnet");
     for (size_t i = 0; i < troubles.n; i++)

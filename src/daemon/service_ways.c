@@ -17,17 +17,18 @@ static void ways_path(void *user, const struct rapport_address *address, struct 
     const struct service *r = user;
     struct discover_path path;
     static const struct host_path known[] = {
-        [DISCOVER_HERE] = {"here", "this machine"},
-        [DISCOVER_LAN] = {"lan", "LAN"},
-        [DISCOVER_DIRECT] = {"tailnet-direct", "tailnet, direct"},
-        [DISCOVER_RELAYED] = {"tailnet-relayed", "tailnet, relayed"},
-        [DISCOVER_TAILNET] = {"tailnet", "tailnet"},
-        [DISCOVER_ROUTED] = {"internet", "internet"},
+        [DISCOVER_HERE] = {.kind = "here", .words = "this machine"},
+        [DISCOVER_LAN] = {.kind = "lan", .words = "LAN"},
+        [DISCOVER_DIRECT] = {.kind = "tailnet-direct", .words = "tailnet, direct"},
+        [DISCOVER_RELAYED] = {.kind = "tailnet-relayed", .words = "tailnet, relayed"},
+        [DISCOVER_TAILNET] = {.kind = "tailnet", .words = "tailnet"},
+        [DISCOVER_ROUTED] = {.kind = "internet", .words = "internet"},
     };
     if (!r->uv)
         return;
     discover_path(r->uv, address, &path);
     *out = known[path.kind];
+    out->offline = path.offline;
     if (path.kind == DISCOVER_RELAYED && path.relay[0])
         (void)snprintf(out->words, sizeof out->words, "tailnet, relayed by %s", path.relay);
 }
@@ -39,11 +40,13 @@ static uint64_t ways_heard(void *user, const uint8_t device[RAPPORT_DEVICE_ID_BY
 
 /* ---- what is in the way ---- */
 
-static bool is_on_lan(struct service *r, const struct rapport_peer_info *p)
+static void count_session(struct service *r, const struct rapport_peer_info *p,
+                          struct trouble_facts *t)
 {
     struct host_path path;
     people_path(r->host, p, &path);
-    return strcmp(path.kind, "lan") == 0;
+    t->lan_connected = t->lan_connected || strcmp(path.kind, "lan") == 0;
+    t->tailnet_connected = t->tailnet_connected || strncmp(path.kind, "tailnet", 7) == 0;
 }
 
 /* He was connected a moment ago, and no announcement since then says that he is still there. */
@@ -72,7 +75,7 @@ static void count_peers(struct service *r, struct trouble_facts *t)
     size_t at = 0;
     while (rapport_node_next_peer(host_node(r->host), &at, &p)) {
         if (p.state == RAPPORT_LINK_CONNECTED)
-            t->lan_connected = t->lan_connected || is_on_lan(r, &p);
+            count_session(r, &p, t);
         else
             t->n_unreached += p.on_lan && p.n_tries && p.last_error;
     }

@@ -43,14 +43,16 @@ static void tailnet(const struct trouble_facts *t, struct findings *f)
 
 void trouble_find(const struct trouble_facts *t, struct findings *f)
 {
-    if (t->n_friends == 0 || t->n_connected == t->n_friends)
-        return;
-    if (!t->on_network) {
+    bool missing = t->n_connected < t->n_friends;
+    if (missing && !t->on_network) {
         finding_add(f, FINDING_PROBLEM, "network", "join a Wi-Fi, or plug a cable in",
                     "this machine is on no network");
         return;
     }
-    isolated(t, f);
-    deaf(t, f);
-    tailnet(t, f);
+    if (missing) {
+        isolated(t, f);
+        deaf(t, f);
+    }
+    if (missing || t->tailnet_connected)
+        tailnet(t, f);
 }

@@ -3,7 +3,8 @@
  * line each, and for `doctor`.
  *
  * That a friend is simply away is no trouble: nothing is said while everybody is connected, nor of
- * somebody who was here a moment ago (TROUBLE_AWAY_MS): an announcement outlives who made it.
+ * somebody who was here a moment ago (TROUBLE_AWAY_MS): an announcement outlives who made it. Only
+ * that a tailnet in use is ailing is said in any case.
  */
 #ifndef DAEMON_TROUBLE_H
 #define DAEMON_TROUBLE_H
@@ -20,6 +21,7 @@ struct trouble_facts {
     struct discover_view view;
     size_t n_friends, n_connected; /* members but this device; those of them who are connected */
     bool lan_connected;            /* one of them by a LAN */
+    bool tailnet_connected;        /* one of them by the tailnet */
     size_t n_unreached;            /* machines that announce a friend's rapport on a LAN, were
                                       dialled, and did not let us in */
     size_t n_just_left;            /* friends who were connected less than TROUBLE_AWAY_MS ago, and

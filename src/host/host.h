@@ -37,6 +37,7 @@ struct host_config {
 struct host_path {
     const char *kind; /* static: here, lan, tailnet-direct, tailnet-relayed, tailnet, static,
                          internet; "" unknown */
+    bool offline;     /* a hint: the machine there is switched off, asleep or on no network */
     char words[64];   /* the same for people, safe for a terminal: "tailnet, relayed by fra" */
 };
 

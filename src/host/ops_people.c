@@ -1,4 +1,6 @@
 /* ops_people.c - verbs about who is there: peers, members, and the part of status about friends. */
+#include <stdio.h>
+
 #include "host/ops_parts.h"
 #include "host/people.h"
 
@@ -49,6 +51,18 @@ static uint64_t last_heard(struct host *h, const struct rapport_peer_info *p)
     return h->hooks.last_heard(h->hooks.user, p->device);
 }
 
+/* An address of a friend who is connected by another one is not tried. */
+static bool is_spare(struct host *h, const struct rapport_peer_info *p)
+{
+    struct rapport_peer_info other;
+    size_t at = 0;
+    while (p->has_device && rapport_node_next_peer(h->node, &at, &other))
+        if (other.state == RAPPORT_LINK_CONNECTED && other.has_device &&
+            memcmp(other.device, p->device, sizeof p->device) == 0)
+            return true;
+    return false;
+}
+
 static void put_peer(struct host *h, struct buf *b, const struct rapport_peer_info *p)
 {
     char address[PEOPLE_ADDRESS_TEXT], why[PEOPLE_WHY_TEXT] = "";
@@ -56,7 +70,10 @@ static void put_peer(struct host *h, struct buf *b, const struct rapport_peer_in
     struct host_path path;
     people_address(&p->address, address);
     people_path(h, p, &path);
-    if (!connected)
+    bool spare = !connected && is_spare(h, p);
+    if (spare)
+        (void)snprintf(why, sizeof why, "connected by another address");
+    else if (!connected)
         people_why(p, &path, why);
     mp_put_map(b, 18);
     put_str(b, "name", p->name);
@@ -75,7 +92,7 @@ static void put_peer(struct host *h, struct buf *b, const struct rapport_peer_in
     put_str(b, "path", path.kind);
     put_str(b, "path_text", path.words);
     put_str(b, "why", why);
-    put_u64(b, "next_try", people_next_try(p));
+    put_u64(b, "next_try", spare ? 0 : people_next_try(p));
     put_u64(b, "since", p->since_wall_ms);
 }
 

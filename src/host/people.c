@@ -39,6 +39,10 @@ void people_why(const struct rapport_peer_info *p, const struct host_path *path,
                 char out[PEOPLE_WHY_TEXT])
 {
     const char *why = p->last_error ? rapport_strerror(p->last_error) : "not tried yet";
+    if (path->offline && p->state == RAPPORT_LINK_WAITING) {
+        (void)snprintf(out, PEOPLE_WHY_TEXT, "the tailnet says that this machine is off line");
+        return;
+    }
     switch (p->last_error) {
     case RAPPORT_TIMEOUT:
         (void)snprintf(out, PEOPLE_WHY_TEXT,

@@ -369,6 +369,7 @@ static bool tailnet_has(const struct rapport_uv *uv, const struct rapport_addres
         return false;
     out->kind = kinds[path.kind];
     memcpy(out->relay, path.relay, sizeof out->relay);
+    out->offline = path.machine[0] && !path.online && tailnet_is_running(d->tailnet);
     return true;
 }
 

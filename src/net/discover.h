@@ -28,6 +28,7 @@ enum discover_path_kind {
 struct discover_path {
     enum discover_path_kind kind;
     char relay[32]; /* DISCOVER_RELAYED: the region, "" unknown */
+    bool offline;   /* the tailnet's control server has lost that machine: a hint, it may err */
 };
 
 /* By which path an address is reached from here. */

@@ -92,6 +92,10 @@ TEST(trouble_tailnet, "what is wrong with the tailnet is passed on, unless it is
     struct trouble_facts t = away();
     strcpy(t.view.trouble, "Tailscale is logged out: run tailscale up");
     CHECK_STR(said(&t, NULL), "Tailscale is logged out: run tailscale up");
+    t.n_connected = 1; /* by other ways */
+    CHECK_STR(said(&t, NULL), "");
+    t.tailnet_connected = true;
+    CHECK_STR(said(&t, NULL), "Tailscale is logged out: run tailscale up");
     t.view.tailnet = RAPPORT_UV_TAILNET_OFF;
     CHECK_STR(said(&t, NULL), "");
 }
