@@ -119,7 +119,8 @@ static struct buf one(const char *name, unsigned type, const void *data, size_t 
 static int read_all(struct buf *b)
 {
     uint8_t *copy = malloc(b->len ? b->len : 1); /* of its exact size, for the sanitizer */
-    memcpy(copy, b->ptr, b->len);
+    if (b->len)
+        memcpy(copy, b->ptr, b->len);
     struct mdns_parser p;
     struct mdns_item item;
     int n = 0;
