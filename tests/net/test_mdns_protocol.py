@@ -1,4 +1,4 @@
-#!/ usr / bin / env python3
+#!/usr/bin/env python3
 """docs/protocol.md section 6 says what the code does: its examples, read by code that shares nothing with ours."""
 import base64
 import ipaddress
