@@ -27,8 +27,9 @@ enum {
     MDNS_MOST_OWN = 4,       /* addresses announced on a link: link-local and three others */
     MDNS_MOST_ADDRESSES = 6, /* of an instance */
     MDNS_MOST_INSTANCES = 1024,
-    /* Read on one link, and from one source of those; above: dropped unread. A room of 500 that
-       answers one question fits, one machine that floods leaves room for the others. */
+    /* Read on one link, and from one source of those; above: dropped unread, but for a few of each
+       source. A room of 500 that answers one question fits, machines that flood leave room for the
+       others. */
     MDNS_MOST_PACKETS_PER_S = 512,
     MDNS_MOST_SOURCE_PER_S = 32,
     MDNS_TTL_S = 120,

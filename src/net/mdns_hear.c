@@ -69,6 +69,8 @@ static bool is_echo(const struct mdns *m, const struct rapport_address *source, 
     return false;
 }
 
+/* A machine that floods uses up its own share. Many of them use up that of the link, and a few
+   packets of each other machine are read all the same. */
 static bool is_admitted(struct mdns *m, struct line *line, const struct mdns_arrival *arrival)
 {
     enum {
@@ -76,10 +78,12 @@ static bool is_admitted(struct mdns *m, struct line *line, const struct mdns_arr
     };
     const struct rapport_address *source = &arrival->source;
     size_t bucket = mdns_hash(m, source->bytes, source->family == 4 ? 4 : 16) % SOURCES;
-    return pace_take(&line->sources[bucket], m->now, US_PER_S / MDNS_MOST_SOURCE_PER_S,
-                     MDNS_MOST_SOURCE_PER_S) &&
-           pace_take(&line->packets[arrival->unicast], m->now, US_PER_S / MDNS_MOST_PACKETS_PER_S,
-                     MDNS_MOST_PACKETS_PER_S);
+    if (!pace_take(&line->sources[bucket], m->now, US_PER_S / MDNS_MOST_SOURCE_PER_S,
+                   MDNS_MOST_SOURCE_PER_S))
+        return false;
+    return pace_take(&line->packets[arrival->unicast], m->now, US_PER_S / MDNS_MOST_PACKETS_PER_S,
+                     MDNS_MOST_PACKETS_PER_S) ||
+           pace_take(&line->reserved[bucket], m->now, RESERVED_EACH_MS * 1000, RESERVED_BURST);
 }
 
 /* ---- gathering ---- */

@@ -55,7 +55,9 @@ enum {
     MOST_REPLIES = 8,    /* unicast answers that wait */
     MOST_REPEATED = 4,   /* questions that one of them repeats */
     MOST_CONNECTED = RAPPORT_MOST_LINKS,
-    SOURCES = 64, /* buckets of sources on a link */
+    SOURCES = 256,          /* buckets of sources on a link */
+    RESERVED_BURST = 4,     /* packets of each that are read whatever the others send... */
+    RESERVED_EACH_MS = 500, /* ...and then one in so long */
     OUT_BYTES = 1400,
 };
 
@@ -97,7 +99,7 @@ struct line {
 
     struct pace packets[2]; /* multicast, unicast: neither crowds out the other */
     struct pace replies, details;
-    struct pace sources[SOURCES];
+    struct pace sources[SOURCES], reserved[SOURCES];
 };
 
 /* An address of an instance. */

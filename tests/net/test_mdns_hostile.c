@@ -112,6 +112,29 @@ TEST(mdns_flood, "10,000 false instances, from one machine or many: a friend is 
     flood(400, true);
 }
 
+TEST(mdns_flood_of_many, "where 40 machines flood a link, a friend is found with his first packets")
+{
+    rig_start();
+    rig_add('a', "x");
+    rig_up('a', NULL);
+    rig_run(5000);
+    buf_reset(&rig.trace);
+    char label[] = "aaaaaaaaaaaaaaaa";
+    for (unsigned n = 0; n < 8000; n++) { /* 4,000 a second */
+        char source[32];
+        snprintf(source, sizeof source, "fe80::%x:bad", n % 40 + 1);
+        struct buf b = packet_of(&(struct fake){.label = label, .addresses = {source}});
+        rig_inject('a', rig_address(source, MDNS_PORT), &b);
+        if (n % 4 == 0)
+            rig_run(1);
+    }
+    rig_add('b', "x");
+    rig_host('b')->walled = true;
+    rig_up('b', NULL);
+    rig_run(60);
+    CHECK(strstr(buf_cstr(&rig.trace), "a  found b1 fe80::b") != NULL);
+}
+
 TEST(mdns_flood_quiet, "a flood makes us say little: incomplete instances are asked for at a rate")
 {
     alone();
@@ -129,7 +152,7 @@ TEST(mdns_flood_quiet, "a flood makes us say little: incomplete instances are as
     CHECK(n <= DETAILS_BURST + 5 + 1 + 6);
 }
 
-TEST(mdns_rates, "512 packets a second are read on a link, 32 of each source")
+TEST(mdns_rates, "512 packets a second are read on a link, 32 of a source, a few of each always")
 {
     alone();
     struct mdns_stats before = stats_of('a'), after;
@@ -143,7 +166,7 @@ TEST(mdns_rates, "512 packets a second are read on a link, 32 of each source")
     CHECK_EQ(after.dropped - before.dropped, 40 - MDNS_MOST_SOURCE_PER_S);
     rig_run(2000);
     before = stats_of('a');
-    for (unsigned i = 0; i < 3000; i++) {
+    for (unsigned i = 0; i < 6000; i++) {
         struct buf b = packet_of(&(struct fake){.label = label});
         struct rapport_address source = rig_address("fe80::", MDNS_PORT);
         source.bytes[14] = (uint8_t)(i >> 8);
@@ -151,7 +174,7 @@ TEST(mdns_rates, "512 packets a second are read on a link, 32 of each source")
         rig_inject('a', source, &b);
     }
     after = stats_of('a');
-    CHECK_EQ(after.received - before.received, MDNS_MOST_PACKETS_PER_S);
+    CHECK_EQ(after.received - before.received, MDNS_MOST_PACKETS_PER_S + SOURCES * RESERVED_BURST);
 }
 
 TEST(mdns_full_of_friends, "a cache full of friends takes nobody else, and forgets none of them")
