@@ -355,7 +355,7 @@ static int item_bytes(const struct bundle_reader *r, struct slice *out)
 
 int bundle_next(struct bundle_reader *r, enum bundle_kind *kind)
 {
-    struct slice bytes;
+    struct slice bytes = {0};
     bool stuck = r->error && !r->at_end;
     *kind = BUNDLE_NONE;
     while (!stuck) {
