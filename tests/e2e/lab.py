@@ -286,6 +286,20 @@ def same_files(people, what="the same files"):
     return first
 
 
+def without(*kinds):
+    """Marks a test that waits more than it works: builds with these sanitizers leave it to the plain build."""
+    def mark(test):
+        test.without = kinds
+        return test
+    return mark
+
+
+def left_out(test):
+    """The kind of build that this test is not run with, if that is what we have; by name it always runs."""
+    kinds = getattr(test, "without", ())
+    return next((kind for kind in kinds if f"/{kind}/" in BINARY and not sys.argv[1:]), None)
+
+
 def main(*tests, seconds=110):
     """Runs the tests, prints the count, ends the program. All of it takes at most E2E_SECONDS."""
     seconds = int(os.environ.get("E2E_SECONDS", seconds))
@@ -300,6 +314,9 @@ def main(*tests, seconds=110):
         tests = ()
     for test in tests:
         if only and not any(word in test.__name__ for word in only):
+            continue
+        if left_out(test):
+            skip(f"{test.__name__} mostly waits: left to the build without {left_out(test)}")
             continue
         say(f"-- {test.__doc__.splitlines()[0]}")
         begin = time.monotonic()

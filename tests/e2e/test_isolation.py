@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import network
-from lab import check, main, need, read, same_report, say, skip, wait_for
+from lab import check, main, need, read, same_report, say, skip, wait_for, without
 
 SAID_S = 15  # the promise: said within so many seconds
 ISOLATED = "table bridge isolation { chain between { type filter hook forward priority 0; meta l4proto tcp drop; }\n}"
@@ -107,6 +107,7 @@ def client_isolation(lab):
     bram.down()
 
 
+@without("asan", "tsan")
 def host_firewalls(lab):
     """A firewall on both machines rejects what comes in: said in the same words; one open side is enough."""
     _, ada, bram = friends(lab)
@@ -124,6 +125,7 @@ def host_firewalls(lab):
     bram.down()
 
 
+@without("asan", "tsan")
 def isolation_begins(lab):
     """Isolation from one session to the next: that he was here a moment ago hides nothing once he announces himself."""
     lan, ada, bram = friends(lab)
@@ -140,6 +142,7 @@ def isolation_begins(lab):
     bram.down()
 
 
+@without("asan", "tsan")
 def simply_away(lab):
     """A friend who closes the lid is no trouble, though her announcement outlives her."""
     _, ada, bram = friends(lab)

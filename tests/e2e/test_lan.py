@@ -19,7 +19,7 @@ import threading
 import time
 
 import network
-from lab import check, main, need, quantile, read, same_report, say, skip, wait_for
+from lab import check, main, need, quantile, read, same_report, say, skip, wait_for, without
 
 RUNS = int(os.environ.get("E2E_RUNS", 3))
 CAPTURE_S = int(os.environ.get("E2E_CAPTURE_S", 8))
@@ -105,11 +105,13 @@ def find_dual(lab):
     measure(lab, "dual")
 
 
+@without("asan", "tsan")
 def find_ipv6(lab):
     """The same where there is IPv6 only."""
     measure(lab, "IPv6 only", v4=False)
 
 
+@without("asan", "tsan")
 def find_ipv4(lab):
     """The same where there is IPv4 only."""
     measure(lab, "IPv4 only", v6=False)
@@ -144,6 +146,7 @@ def join_without_address(lab):
 
 # ---- passive, strangers ----
 
+@without("asan", "tsan")
 def passive(lab):
     """Who is passive finds and is not found; two of them do not find each other."""
     ada, bram = pair(lab, network.Lan(lab))
@@ -236,6 +239,7 @@ def texts_of(packets):
     return found
 
 
+@without("asan", "tsan")
 def listen(lab):
     """Two reports on one LAN: no stranger connects, nothing names anybody, and the air is quiet once all are connected."""
     lan = network.Lan(lab)
@@ -320,6 +324,7 @@ def browse(net, env, kind):
     return done.stdout
 
 
+@without("asan", "tsan")
 def beside_avahi(lab):
     """Beside an avahi-daemon both work: friends are found, avahi keeps publishing, avahi-browse shows us."""
     missing = [p for p in ("avahi-daemon", "avahi-browse", "dbus-daemon", "unshare") if not shutil.which(p)]
@@ -383,6 +388,7 @@ def write_both(ada, bram, name):
     bram.write(f"notes/{name}-bram.md", f"# Bram, {name}\n")
 
 
+@without("asan", "tsan")
 def sleep_and_roam(lab):
     """After sleep, and after a link with another address, the session is back at once and nothing is lost."""
     ada, bram = pair(lab, network.Lan(lab))
@@ -453,6 +459,7 @@ def memory_kb(p):
     return 0
 
 
+@without("asan", "tsan")
 def flood(lab):
     """10,000 instances that do not exist: memory stays bounded, and a friend is found all the same."""
     lan = network.Lan(lab)

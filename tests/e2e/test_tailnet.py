@@ -15,7 +15,7 @@ import threading
 import time
 
 import network
-from lab import check, main, need, read, same_files, same_report, say, skip, wait_for
+from lab import check, main, need, read, same_files, same_report, say, skip, wait_for, without
 from tailscaled import Tailnet
 
 NODES = int(os.environ.get("E2E_NODES", 6))
@@ -191,6 +191,7 @@ def without_addresses(lab):
     check("phone" in text or "rapport there" in text, f"doctor says who is skipped: {text}")
 
 
+@without("asan", "tsan")
 def faults(lab):
     """Doctor names a port that is dropped and one that is closed, each state of tailscaled, and its restart."""
     net = Net(lab)
@@ -232,6 +233,7 @@ def faults(lab):
     wait_for(lambda: "Tailscale is not running" not in doctor(ada), 20, "tailscaled is back", 0.3)
 
 
+@without("asan", "tsan")
 def comes_and_goes(lab):
     """Somebody whose machine goes off line and comes back, with his daemon started anew, is found again."""
     net = Net(lab)
